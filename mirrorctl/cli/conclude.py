@@ -1,0 +1,181 @@
+"""What happens once a mirror is chosen? The files are changed, or the change is shown, and a sentence tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import typer
+
+from mirrorctl.cli.output import Output, exit_status
+from mirrorctl.core.diff import unified_diff
+from mirrorctl.core.errors import NoUsableMirrorError
+from mirrorctl.core.outcome import Outcome, why_none
+from mirrorctl.core.report import ChangedFile, as_object, exclusions
+from mirrorctl.core.rewrite import Enabled, Rewrite, Wishes, rewrite
+from mirrorctl.pipeline import measure, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mirrorctl.core.measure.plan import Plan
+    from mirrorctl.core.report import Json
+    from mirrorctl.pipeline import Situation
+
+_MUCH: float = 1.1
+"""From this ratio on, a mirror is called faster than another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a command that changes the files is to end."""
+
+    output: Output
+    yes: bool = True
+    dry_run: bool = False
+    print_file: bool = False
+    backup: bool = True
+
+
+def measured(plan: Plan, situation: Situation, environ: Mapping[str, str], began: float, output: Output) -> Outcome:
+    """Measure, with progress for a person."""
+    from mirrorctl.cli.progress import Progress
+
+    output.detail(plan.describe())
+    with Progress(output, f"measuring {len(plan.candidates)} mirrors") as progress:
+        outcome = measure(plan, situation.keys(), environ, began, progress.watch)
+    output.detail(exclusions(outcome.ranking))
+    return outcome
+
+
+def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_effort: bool = False) -> bool:
+    """Return whether a mirror is chosen; False only for the best effort, which leaves it at a warning.
+
+    :raises NoUsableMirrorError: there is none.
+    """
+    if outcome.chosen is not None:
+        return True
+    message = why_none(outcome)
+    error = NoUsableMirrorError(message)
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch())
+    output.object({**fields, "error": message, "exit_status": 0 if best_effort else exit_status(error)})
+    if not best_effort:
+        raise error
+    output.warn(f"{message}; the files are as they were")
+    return False
+
+
+def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Ending) -> None:
+    """Change the files to the chosen mirror and what else is wished, and tell.
+
+    :raises RepositoriesError: they cannot be written; they are as they were.
+    """
+    assert outcome.chosen is not None
+    base_url = outcome.chosen.candidate.url
+    result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
+    files, written = apply(situation, result, ending)
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=files, notes=result.notes)
+    ending.output.object({**fields, "written": written})
+    ending.output.result(f"{_praise(outcome)} {summary(files, situation, written=written, undoable=ending.backup)}")
+
+
+def apply(situation: Situation, result: Rewrite, ending: Ending) -> tuple[list[ChangedFile], bool]:
+    """Show the change, ask if the person is to be asked, and write; return the files and whether they were written.
+
+    :raises RepositoriesError: they cannot be written; they are as they were.
+    """
+    files = _changed_files(situation, result)
+    for note in result.notes:
+        ending.output.note(f"note: {note}")
+    if ending.print_file:
+        typer.echo(result.contents[0] or b"", nl=False)
+        raise typer.Exit
+    ending.output.result("\n".join(each.diff for each in files if each.changed))
+    if ending.dry_run or not any(each.changed for each in files):
+        return files, False
+    if not ending.yes and not typer.confirm("Write this?", default=True, err=True):
+        return files, False
+    return files, write(situation, result, keep_undo=ending.backup)
+
+
+def files_object(files: Sequence[ChangedFile], notes: Sequence[str], *, written: bool) -> dict[str, Json]:
+    """Return what JSON says of a change for which nothing was measured."""
+    return {
+        "files": [{"path": each.path, "changed": each.changed, "diff": each.diff} for each in files],
+        "notes": list(notes),
+        "written": written,
+    }
+
+
+def summary(files: Sequence[ChangedFile], situation: Situation, *, written: bool, undoable: bool) -> str:
+    """Say in a sentence what became of the files."""
+    diffs = [each.diff.split("\n")[2:] for each in files if each.changed]
+    lines = sum(max(_count(diff, "+"), _count(diff, "-")) for diff in diffs)
+    amount = f"{lines} line{'' if lines == 1 else 's'}"
+    if written:
+        return f"{amount} changed.{' Undo: mirrorctl undo' if undoable else ''}"
+    if diffs:
+        return f"{amount} would change; nothing is written."
+    if situation.present is None:
+        return "No line is under a known mirror, so nothing changed; `mirrorctl pick --enable main` adds one."
+    return "Nothing to change: the files are right."
+
+
+def _count(diff: Sequence[str], sign: str) -> int:
+    return sum(1 for line in diff if line.startswith(sign))
+
+
+def _changed_files(situation: Situation, result: Rewrite) -> list[ChangedFile]:
+    pairs = zip(situation.sources, result.contents, strict=True)
+    return [
+        ChangedFile(
+            source.name,
+            source.content != after,
+            ""
+            if source.content == after
+            else unified_diff(source.content or b"", after or b"", source.name).rstrip("\n"),
+        )
+        for source, after in pairs
+    ]
+
+
+def _praise(outcome: Outcome) -> str:
+    """Say what the chosen mirror is good for, and against what."""
+    chosen = outcome.chosen
+    assert chosen is not None
+    now = outcome.current
+    text = f"{chosen.candidate.mirror.id}: apk's {outcome.plan.job.name} job in about {chosen.predicted.expected:.1f} s"
+    if now is None or now is chosen or not now.link:
+        return text + "."
+    sure = isfinite(now.predicted.expected)
+    seconds = now.predicted.expected if sure else now.predicted.low
+    ratio = seconds / chosen.predicted.expected
+    if ratio < _MUCH:
+        return text + "."
+    return (
+        f"{text} instead of {'' if sure else 'at least '}{seconds:.1f} s with {now.candidate.mirror.id} ({ratio:.1f}x)."
+    )
+
+
+def enabled_by(names: Sequence[str], situation: Situation, *, tag: str | None, no_tag: bool) -> tuple[Enabled, ...]:
+    """Return the repositories that a person named, with branch and tag.
+
+    Another branch than the system's own is tagged unless the person says no: untagged, it is mixed in.
+
+    :raises UsageError: there is no such repository, or the tag makes no sense.
+    """
+    from mirrorctl.core.alpine import parse_kind
+    from mirrorctl.core.errors import UsageError
+    from mirrorctl.core.toggle import parse_tag
+
+    if tag is not None and no_tag:
+        raise UsageError("--tag and --no-tag exclude each other: give one of them")
+    own = situation.branch() if names else ""
+    wanted = []
+    for name in names:
+        kind = parse_kind(name)
+        branch = kind.branch or own
+        usual = kind.tag if branch != own else None
+        wanted.append(Enabled(kind, branch, None if no_tag else parse_tag(tag) if tag is not None else usual))
+    return tuple(wanted)

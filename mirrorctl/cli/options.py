@@ -1,0 +1,151 @@
+"""Which options do the commands share? Each has an environment variable, for Dockerfiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from mirrorctl.core.alpine import REPOSITORY_KINDS
+
+_MEASURING: Final = "Measuring"
+_SYSTEM: Final = "System"
+_OUTPUT: Final = "Output"
+
+Root = Annotated[
+    Path,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        envvar="MIRRORCTL_ROOT",
+        help="Read and write below DIR, as apk does.",
+        rich_help_panel=_SYSTEM,
+    ),
+]
+Branch = Annotated[
+    str | None,
+    typer.Option(
+        "--branch",
+        metavar="BRANCH",
+        envvar="MIRRORCTL_BRANCH",
+        help="Alpine's branch, such as v3.22 or edge. Default: as the files say, then the root's release.",
+    ),
+]
+Arch = Annotated[
+    str | None,
+    typer.Option(
+        "--arch",
+        metavar="ARCH",
+        envvar="MIRRORCTL_ARCH",
+        help="Architecture, such as x86_64. Default: from DIR/etc/apk/arch.",
+    ),
+]
+Catalog = Annotated[
+    Path | None,
+    typer.Option(
+        "--mirrors",
+        metavar="FILE",
+        envvar="MIRRORCTL_MIRRORS",
+        help="Use this catalog instead of the built-in one and your own.",
+    ),
+]
+Country = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--country",
+        metavar="CC",
+        envvar="MIRRORCTL_COUNTRY",
+        help="Only mirrors in this country (two letters); repeatable.",
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        metavar="M",
+        envvar="MIRRORCTL_INCLUDE",
+        help="Measure this mirror too: id, host or URL; repeatable.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="M", envvar="MIRRORCTL_EXCLUDE", help="Leave this mirror out; repeatable."),
+]
+Scheme = Annotated[
+    str | None,
+    typer.Option(
+        "--scheme",
+        metavar="https|http|any",
+        envvar="MIRRORCTL_SCHEME",
+        help="Which URLs may be used. http is never chosen unasked.  [default: https]",
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        metavar="SECONDS",
+        envvar="MIRRORCTL_BUDGET",
+        help="Be done by then, whatever the mirrors do.  [default: 5]",
+    ),
+]
+MaxAge = Annotated[
+    float | None,
+    typer.Option(
+        "--max-age",
+        metavar="HOURS",
+        envvar="MIRRORCTL_MAX_AGE",
+        help="Exclude mirrors whose index is further behind the newest seen.  [default: 24]",
+    ),
+]
+Job = Annotated[
+    str | None,
+    typer.Option(
+        "--job",
+        metavar="small|typical|large",
+        envvar="MIRRORCTL_JOB",
+        help="The job of apk to predict.  [default: typical]",
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", envvar="MIRRORCTL_JSON", help="Print one JSON object, and nothing else, on stdout."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", envvar="MIRRORCTL_VERBOSE", help="Say why, for each mirror.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", envvar="MIRRORCTL_QUIET", help="No progress, no notes.")]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", envvar="MIRRORCTL_YES", help="Ask nothing. The default where stdin or stderr is no terminal."
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", "-n", envvar="MIRRORCTL_DRY_RUN", help="Show the change; write nothing."),
+]
+Print = Annotated[
+    bool,
+    typer.Option("--print", envvar="MIRRORCTL_PRINT", help="Print the new /etc/apk/repositories; write nothing."),
+]
+NoBackup = Annotated[
+    bool,
+    typer.Option(
+        "--no-backup",
+        envvar="MIRRORCTL_NO_BACKUP",
+        help="Keep no record for undo (it is DIR/var/lib/mirrorctl/undo.json).",
+    ),
+]
+Tag = Annotated[
+    str | None,
+    typer.Option("--tag", metavar="NAME", envvar="MIRRORCTL_TAG", help="Tag of the lines that are enabled."),
+]
+NoTag = Annotated[
+    bool,
+    typer.Option(
+        "--no-tag",
+        envvar="MIRRORCTL_NO_TAG",
+        help="Enable without a tag, also edge on a stable system, where the next upgrade mixes both.",
+    ),
+]
+KIND_NAMES: Final = ", ".join(REPOSITORY_KINDS)

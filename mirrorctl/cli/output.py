@@ -1,0 +1,82 @@
+"""Where does which output go? Results to stdout, all else to stderr; errors in one or two lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mirrorctl.core.errors import (
+    CatalogError,
+    MirrorctlError,
+    NoUsableMirrorError,
+    RepositoriesError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from mirrorctl.core.report import Json
+
+_EXIT_STATUS: Final = {UsageError: 2, NoUsableMirrorError: 3, CatalogError: 4, RepositoriesError: 5}
+
+
+@dataclass(slots=True)
+class _Mode:
+    json: bool = False
+    answered: bool = False
+    """The one JSON object is printed already."""
+
+
+_MODE = _Mode()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much a person wants to hear."""
+
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        _MODE.json = self.json
+
+    def result(self, text: str) -> None:
+        """Print a result, unless the results are JSON."""
+        if not self.json and text:
+            print(text)
+
+    def object(self, value: Json) -> None:
+        """Print the JSON object that is the result."""
+        if self.json:
+            from mirrorctl.core.report import as_json
+
+            print(as_json(value))
+            _MODE.answered = True
+
+    def note(self, text: str) -> None:
+        """Tell a person something that is no result."""
+        if not self.quiet and text:
+            print(text, file=sys.stderr)
+
+    def warn(self, text: str) -> None:
+        """Tell a person, however quiet, what they have to know."""
+        print(f"mirrorctl: {text}", file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Tell a person who wants to hear more."""
+        if self.verbose:
+            print(text, file=sys.stderr)
+
+
+def exit_status(error: MirrorctlError) -> int:
+    """Return the exit status that an error means."""
+    return next((status for kind, status in _EXIT_STATUS.items() if isinstance(error, kind)), 1)
+
+
+def print_error(message: str, status: int) -> None:
+    """Print an error for a person, and as an object where JSON is promised."""
+    print(f"mirrorctl: {message}", file=sys.stderr)
+    if _MODE.json and not _MODE.answered:
+        print(json.dumps({"error": message, "exit_status": status}, indent=2))

@@ -1,0 +1,150 @@
+"""``mirrorctl pick``: measure, choose, show the diff, write."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirrorctl.cli import options
+from mirrorctl.cli.output import Output
+
+if TYPE_CHECKING:
+    from mirrorctl.core.measure.rank import Standing
+    from mirrorctl.core.outcome import Outcome
+
+_SHOWN = 10
+"""Mirrors of which a person may choose at the prompt."""
+_ROOT = Path("/")
+
+
+def pick(
+    root: options.Root = _ROOT,
+    branch: options.Branch = None,
+    arch: options.Arch = None,
+    mirrors: options.Catalog = None,
+    country: options.Country = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    scheme: options.Scheme = None,
+    budget: options.Budget = None,
+    max_age: options.MaxAge = None,
+    job: options.Job = None,
+    enable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--enable",
+            metavar="R",
+            envvar="MIRRORCTL_ENABLE",
+            help=f"Have this repository too ({options.KIND_NAMES}); repeatable.",
+        ),
+    ] = None,
+    disable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--disable", metavar="R", envvar="MIRRORCTL_DISABLE", help="Comment this repository out; repeatable."
+        ),
+    ] = None,
+    tag: options.Tag = None,
+    no_tag: options.NoTag = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend", envvar="MIRRORCTL_MEND", help="Take away blanks and the like that make apk misread lines."
+        ),
+    ] = False,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
+    print_file: options.Print = False,
+    best_effort: Annotated[
+        bool,
+        typer.Option(
+            "--best-effort",
+            envvar="MIRRORCTL_BEST_EFFORT",
+            help="If no mirror is usable: keep the files, warn, exit 0.",
+        ),
+    ] = False,
+    no_backup: options.NoBackup = False,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure all mirrors, choose the one where apk is done soonest, prove it, and point the files at it.
+
+    \b
+    Examples:
+      mirrorctl pick                          at a terminal: look, choose, write
+      mirrorctl pick --yes --enable testing   unattended, with @testing from edge
+      mirrorctl pick --country DE -n          only German mirrors; only show the change
+    """
+    from mirrorctl.cli.conclude import Ending, change, enabled_by, is_usable, measured
+    from mirrorctl.cli.measuring import STARTED, terms
+    from mirrorctl.core.alpine import parse_kind
+    from mirrorctl.core.errors import UsageError
+    from mirrorctl.core.measure.rank import State
+    from mirrorctl.core.rewrite import Wishes
+    from mirrorctl.pipeline import Asked, look, make_plan
+
+    if print_file and as_json:
+        raise UsageError("--print and --json both want stdout: give one of them")
+    output = Output(as_json, verbose, quiet)
+    interactive = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or print_file)
+    situation = look(Asked(root, branch, arch, mirrors), os.environ)
+    kinds = [parse_kind(name) for name in _words(disable)]
+    wishes = Wishes(
+        enable=enabled_by(_words(enable), situation, tag=tag, no_tag=no_tag),
+        disable=tuple((kind.branch or situation.branch(), kind.repository) for kind in kinds),
+        mend=mend,
+        fill=situation.fill(),
+    )
+    how = terms(
+        country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
+    )
+    situation, plan = make_plan(situation, how, wishes)
+    outcome = measured(plan, situation, os.environ, STARTED, output)
+    if not is_usable(outcome, situation, output, best_effort=best_effort):
+        return
+    if interactive and (other := _ask_which(outcome)):
+        if other.state is State.PROVEN:
+            outcome = replace(outcome, chosen=other)
+        else:
+            situation, plan = make_plan(situation, how, wishes, wanted=other.candidate.url)
+            outcome = measured(plan, situation, os.environ, time.monotonic(), output)
+            if not is_usable(outcome, situation, output):
+                return
+    ending = Ending(output, yes=not interactive, dry_run=dry_run, print_file=print_file, backup=not no_backup)
+    change(situation, wishes, outcome, ending)
+
+
+def _ask_which(outcome: Outcome) -> Standing | None:
+    """Show the ranking and ask; return a mirror other than the proposed one, or None."""
+    from mirrorctl.core.report import table
+    from mirrorctl.core.repositories import printable
+
+    usable = [each for each in outcome.ranking if each.failure is None][:_SHOWN]
+    if outcome.chosen and outcome.chosen not in usable:
+        usable.append(outcome.chosen)
+    current = outcome.plan.current.url if outcome.plan.current else None
+    typer.echo(table([*usable, *(each for each in outcome.ranking if each.failure)], current=current), err=True)
+    best = next(place for place, each in enumerate(usable, 1) if each == outcome.chosen)
+    while True:
+        answer = typer.prompt("Which one? Its number or name, q to leave all as it is", default=str(best), err=True)
+        if answer.strip().lower() in ("q", "quit"):
+            raise typer.Abort
+        for place, each in enumerate(usable, 1):
+            if answer.strip().lower() in (str(place), each.candidate.mirror.id):
+                return None if place == best else each
+        typer.echo(
+            f"There is no '{printable(answer)}' in the table: a number from 1 to {len(usable)}, or a name.", err=True
+        )
+
+
+def _words(given: list[str] | None) -> list[str]:
+    """Return the words of a repeated option, which may hold commas too, as in an environment variable."""
+    parts = [part.strip() for word in given or () for part in word.split(",")]
+    return [part for part in parts if part]

@@ -1,0 +1,70 @@
+"""``mirrorctl rank``: measure and print the ranking; nothing is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirrorctl.cli import options
+from mirrorctl.cli.output import Output
+
+_ROOT = Path("/")
+
+
+def rank(
+    root: options.Root = _ROOT,
+    branch: options.Branch = None,
+    arch: options.Arch = None,
+    mirrors: options.Catalog = None,
+    country: options.Country = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    scheme: options.Scheme = None,
+    budget: options.Budget = None,
+    max_age: options.MaxAge = None,
+    job: options.Job = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="table|csv|markdown|urls", envvar="MIRRORCTL_FORMAT", help="How to print it."),
+    ] = "table",
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="N", min=1, envvar="MIRRORCTL_TOP", help="Print the first N only.")
+    ] = None,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure all mirrors and print the ranking. Writes nothing.
+
+    \b
+    Examples:
+      mirrorctl rank --top 10
+      mirrorctl rank --branch v3.22 --arch x86_64 --json    on any system, for a script
+      mirrorctl rank --country CN -v                        and why the others are out
+    """
+    from mirrorctl.cli.conclude import measured
+    from mirrorctl.cli.measuring import STARTED, terms
+    from mirrorctl.core.alpine import did_you_mean
+    from mirrorctl.core.errors import NoUsableMirrorError, UsageError
+    from mirrorctl.core.outcome import why_none
+    from mirrorctl.core.report import FORMATS, as_object, first
+    from mirrorctl.core.rewrite import Wishes
+    from mirrorctl.pipeline import Asked, look, make_plan
+
+    if form not in FORMATS:
+        raise UsageError(f"no format '{form}'{did_you_mean(form, tuple(FORMATS))}: there are {', '.join(FORMATS)}")
+    output = Output(as_json, verbose, quiet)
+    situation = look(Asked(root, branch, arch, mirrors), os.environ)
+    how = terms(
+        country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
+    )
+    situation, plan = make_plan(situation, how, Wishes(), survey=True)
+    outcome = first(measured(plan, situation, os.environ, STARTED, output), top)
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch())
+    output.object(fields if outcome.chosen else {**fields, "error": why_none(outcome), "exit_status": 3})
+    output.result(FORMATS[form](outcome))
+    if outcome.chosen is None:
+        raise NoUsableMirrorError(why_none(outcome))

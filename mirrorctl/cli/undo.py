@@ -1,0 +1,44 @@
+"""``mirrorctl undo``: the files as they were before the last change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mirrorctl.cli import options
+from mirrorctl.cli.output import Output
+
+_ROOT = Path("/")
+
+
+def undo(
+    root: options.Root = _ROOT,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Bring back the files as they were before the last change of mirrorctl.
+
+    Refused when somebody else has changed them since.
+
+    \b
+    Examples:
+      mirrorctl undo
+      mirrorctl undo --dry-run
+    """
+    from mirrorctl.cli.conclude import files_object
+    from mirrorctl.core.diff import unified_diff
+    from mirrorctl.core.report import ChangedFile
+    from mirrorctl.effects import writer
+
+    output = Output(as_json, quiet=quiet)
+    changes = writer.last_change(root) if dry_run else writer.undo(root)
+    files = [
+        ChangedFile(
+            each.name, each.before != each.after, unified_diff(each.before or b"", each.after or b"", each.name)
+        )
+        for each in changes
+    ]
+    output.object(files_object(files, (), written=not dry_run))
+    output.result("\n".join(each.diff.rstrip("\n") for each in files))
+    count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    output.result(f"{count} would be as before." if dry_run else f"{count} as before.")

@@ -1,0 +1,85 @@
+"""How does apk make a request? So that the prober sees what apk will see.
+
+Source: apk-tools ``libfetch/http.c`` and ``libfetch/fetch.c``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from mirrorctl.core.model import Failure, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USER_AGENT: Final = "libfetch/2.0"
+"""Some mirrors refuse others, so this is sent as it is; ``HTTP_USER_AGENT`` replaces it, as in apk."""
+MOST_REDIRECTS: Final = 4
+_FOLLOWED: Final = (301, 302, 303)
+_REDIRECTS: Final = (300, 301, 302, 303, 305, 306, 307, 308)
+
+
+class RequestFailedError(Exception):
+    """A request failed; carries the failure, for the one place that collects them."""
+
+    def __init__(self, stage: Stage, reason: str) -> None:
+        super().__init__(reason)
+        self.failure = Failure(stage, reason)
+
+
+def user_agent(environ: Mapping[str, str]) -> str:
+    """Return the User-Agent that apk would send."""
+    given = environ.get("HTTP_USER_AGENT", "")
+    return given if given and given.isprintable() and given.isascii() else USER_AGENT
+
+
+def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return the URL of the proxy that apk would use; None for a direct connection.
+
+    The upper-case variable wins even when it is empty; a proxy that is not ``http://`` is silently not used;
+    ``NO_PROXY`` is a list of suffixes (no dot boundary), ``*`` is everybody.
+    """
+    parts = urlsplit(url)
+    name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
+    proxy = environ.get(name, environ.get(name.lower(), ""))
+    if not proxy.startswith("http://"):
+        return None
+    host = (parts.hostname or "").lower()
+    excepted = environ.get("NO_PROXY", environ.get("no_proxy", ""))
+    if excepted.strip() == "*":
+        return None
+    suffixes = re.split(r"[,\s]+", excepted.lower())
+    return None if any(suffix and host.endswith(suffix) for suffix in suffixes) else proxy
+
+
+def is_redirect(status: int) -> bool:
+    """Return whether the status sends the client elsewhere, be it in a way that apk follows or not."""
+    return status in _REDIRECTS
+
+
+def next_hop(url: str, status: int, location: str | None, hops: int) -> str | Failure:
+    """Return the URL that apk would ask next, or why it would not.
+
+    :param hops: redirects followed already.
+    """
+    if status not in _FOLLOWED:
+        return Failure(Stage.RESPONSE, f"redirects with status {status}, which apk does not follow")
+    if not location:
+        return Failure(Stage.RESPONSE, "redirects without saying where")
+    shown = ascii(location[:100])[1:-1]
+    if hops >= MOST_REDIRECTS:
+        return Failure(Stage.RESPONSE, f"redirects more than {MOST_REDIRECTS} times, apk gives up; last to {shown}")
+    if location.startswith("/") and not location.startswith("//"):
+        return urljoin(url, location)
+    try:
+        parts = urlsplit(location)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        return Failure(Stage.RESPONSE, f"redirects to {shown}, which apk does not follow")
+    if url.startswith("https:") and location.startswith("http:"):
+        return Failure(Stage.RESPONSE, f"redirects from https to {shown}: not taken")
+    return location

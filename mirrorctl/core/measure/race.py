@@ -1,0 +1,316 @@
+"""Who is measured next, who is stopped, and when is it decided?
+
+The race is a protocol without I/O: it is told what was observed and what time it is, and answers with moves. Everybody
+gets a connection at once. In order of what they can still reach, mirrors are asked for the beginning of an index, then
+a few at a time send the first index whole, and at the end one after the other does the rest of an ``apk update`` alone.
+Whoever cannot win even in the best case is passed over, or stopped while running. The worst case of the leader is the
+bar for all others, so a wide interval costs another look, and a sure one ends the race.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from mirrorctl.core.measure.meter import Meter
+from mirrorctl.core.measure.plan import TYPICAL_BYTES
+from mirrorctl.core.measure.rank import Standing, State, link_of, newest_builds, staleness
+from mirrorctl.core.measure.runner import Move, Probe, Runner, Start, Stop
+from mirrorctl.core.measure.sample import Answered, Sample, Served
+from mirrorctl.core.model import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mirrorctl.core.measure.plan import Plan
+    from mirrorctl.core.model import Target
+
+_LATE_NAMES: Final = 0.35
+"""Seconds for which the decision waits for names that do not resolve, once others have served."""
+_LATE_ANSWERS: Final = 1.0
+"""Seconds for which it waits for an answer that is only wanted to compare with."""
+_RESERVE: Final = 0.3
+"""Share of the budget that is kept for the finals, at least."""
+_WRITING: Final = 0.1
+"""Seconds kept for what comes after the race: the diff and the write."""
+
+
+class Race:
+    """One selection. Call ``moves`` after every observation and every few hundredths of a second.
+
+    All times are seconds of one steady clock, on which the budget of the plan began at 0.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.runners = tuple(Runner(candidate, Meter(0.0)) for candidate in plan.candidates)
+        self.over = False
+        self.bytes = 0
+        self._began: float | None = None
+        self._answers = 0
+        self._finals = 0
+        self._sizes: dict[Target, int] = {}
+        self._newest: dict[Target, int] = {}
+        self._bar = inf
+
+    # What happened
+
+    def observe(self, runner: Runner, seen: Sample | Failure, now: float) -> None:
+        """Take a sample, or the failure that ended what was running."""
+        if isinstance(seen, Failure):
+            runner.failure = seen
+            return
+        runner.samples.append(seen)
+        if isinstance(seen, Answered):
+            self._answers += 1
+            if seen.index_bytes is not None:
+                self._sizes.setdefault(self.plan.targets[0], seen.index_bytes)
+        elif isinstance(seen, Served):
+            runner.verified |= {seen.target}
+            self._sizes[seen.target] = seen.bytes
+            self._newest = newest_builds(sample for each in self.runners for sample in each.samples)
+        runner.judge(self.plan.job, now)
+
+    def ended(self, runner: Runner) -> None:
+        """Note that what was running has ended."""
+        runner.probe = None
+
+    # What to do
+
+    def moves(self, now: float) -> list[Move]:
+        """Return what to begin and what to stop, in order."""
+        if self.over:
+            return []
+        if self._began is None:
+            self._began = now
+            return [self._start(runner, Probe.CONNECT, now) for runner in self.runners]
+        for runner in self._running(Probe.READ):
+            runner.judge(self.plan.job, now)
+        self._bar = self._raise_bar()
+        moves = [*self._stops(now), *self._asks(now), *self._reads(now)]
+        if self._settled(now):
+            moves += self._final(now)
+        return moves
+
+    def _stops(self, now: float) -> Iterator[Move]:
+        """Stop transfers that cannot win any more, and those for which link or time are too short."""
+        if self._finals:
+            return
+        for runner in self._running(Probe.READ):
+            others = len(self._running(Probe.READ)) - 1
+            hopeless = max(runner.reach.low, now - runner.began) > self._hurdle(runner)
+            if (
+                (hopeless and not self._lacks_company(others))
+                or (others and runner is self._too_many(now))
+                or self._must_decide(now)
+            ):
+                runner.stop(self.plan.job, now)
+                yield Stop(runner)
+
+    def _asks(self, now: float) -> Iterator[Move]:
+        limits = self.plan.limits
+        room = min(limits.asks_at_once + 2 * self._answers, limits.most_asks_at_once) - len(self._running(Probe.ASK))
+        if room <= 0 or self._must_decide(now):
+            return
+        waiting = [each for each in self.runners if each.idle and each.connected and not each.answered]
+        for runner in self._in_order(waiting)[:room]:
+            if self.plan.survey or self._worth_it(runner, 0):
+                yield self._start(runner, Probe.ASK, now)
+
+    def _reads(self, now: float) -> Iterator[Move]:
+        limits = self.plan.limits
+        reading = len(self._running(Probe.READ))
+        room = min(limits.reads_at_once, limits.most_reads - self._reads_done()) - reading
+        if room <= 0 or self._finals or self._must_decide(now) or self._bytes_spent():
+            return
+        for runner in self._in_order(self._to_read())[:room]:
+            if self._worth_it(runner, reading):
+                yield self._start(runner, Probe.READ, now)
+                reading += 1
+
+    def _final(self, now: float) -> Iterator[Move]:
+        """Let the next finalist run alone, or end the race."""
+        if self._running(Probe.READ):
+            return
+        finalist = self._next_finalist(now)
+        if finalist is None:
+            self.over = True
+            return
+        self._finals += 1
+        left = tuple(target for target in self.plan.targets if target not in finalist.verified)
+        yield self._start(finalist, Probe.READ, now, left or self.plan.targets, alone=True)
+
+    def _start(
+        self, runner: Runner, probe: Probe, now: float, targets: tuple[Target, ...] = (), *, alone: bool = False
+    ) -> Start:
+        runner.begin(probe, now)
+        if probe is Probe.READ:
+            reading = self._running(Probe.READ)
+            for each in reading:
+                each.shared = max(each.shared, len(reading))
+        return Start(runner, probe, targets or self.plan.targets[:1], alone)
+
+    # Who is worth a look
+
+    def _raise_bar(self) -> float:
+        """Return the seconds that a mirror has to be able to beat."""
+        bar = min((runner.reach.high for runner in self.runners if self._counts(runner)), default=inf)
+        leader = self.leader()
+        return min(bar, leader.reach.expected * (1 - self.plan.limits.indifference)) if leader else bar
+
+    def _hurdle(self, runner: Runner) -> float:
+        """Return the bar for this mirror: the present one stays when it is about as good, so it is let over."""
+        if not self._may_win(runner):
+            return 0.0
+        return self._bar * (1 + self.plan.limits.loyalty) if runner.candidate == self.plan.current else self._bar
+
+    def _worth_it(self, runner: Runner, running: int) -> bool:
+        return runner.reach.low < self._hurdle(runner) or self._lacks_company(running)
+
+    def _lacks_company(self, running: int) -> bool:
+        """Return whether too few whole indexes are seen, or coming, to tell fresh from stale."""
+        return self._reads_done() + running < self.plan.limits.least_reads
+
+    def _too_many(self, now: float) -> Runner | None:
+        """Return the transfer that has least to show, if the link cannot carry all of them in time."""
+        reading = self._running(Probe.READ)
+        size = self._sizes.get(self.plan.targets[0], TYPICAL_BYTES["main"])
+        rate = sum(runner.meter.rate(now=now).expected for runner in reading)
+        left = sum(max(size - runner.meter.total, 0) for runner in reading)
+        time = self._end - _RESERVE * self.plan.budget - now
+        looked = now - max(runner.began for runner in reading) > 0.25 * max(time, 0.4)
+        return min(reading, key=lambda each: each.meter.total) if looked and rate * time < left else None
+
+    def _in_order(self, runners: list[Runner]) -> list[Runner]:
+        return sorted(runners, key=lambda runner: (runner.candidate != self.plan.wanted, runner.reach.low))
+
+    def _to_read(self) -> list[Runner]:
+        return [runner for runner in self.runners if runner.idle and runner.answered and not runner.verified]
+
+    def _reads_done(self) -> int:
+        return sum(1 for runner in self.runners if runner.verified)
+
+    def _bytes_spent(self) -> bool:
+        return self.bytes > self.plan.byte_budget
+
+    def _running(self, probe: Probe) -> list[Runner]:
+        return [runner for runner in self.runners if runner.probe is probe]
+
+    # When it is decided
+
+    def _settled(self, now: float) -> bool:
+        """Return whether the finals can begin, or go on: no look that could change the field is running or due."""
+        if self._must_decide(now):
+            return True
+        if self._running(Probe.READ):
+            return False
+        asking, connecting = self._running(Probe.ASK), self._running(Probe.CONNECT)
+        if self.plan.survey and self._elapsed(now) < self.plan.limits.connect_patience / 2 and (asking or connecting):
+            return False
+        return not any(self._may_answer(runner, now) for runner in asking) and not any(
+            self._may_connect(runner, now) for runner in connecting
+        )
+
+    def _may_answer(self, runner: Runner, now: float) -> bool:
+        """Return whether a mirror that has not answered yet could still matter."""
+        waited = now - runner.began
+        if self._lacks_company(0) and waited < _LATE_ANSWERS:
+            return True
+        # Its set-up is in that wait, hence the quarter.
+        return max(runner.reach.low, waited * self.plan.job.requests / 4) < self._hurdle(runner)
+
+    def _may_connect(self, runner: Runner, now: float) -> bool:
+        """Return whether a mirror that has not taken a connection yet could still matter."""
+        if not any(self._counts(each) for each in self.runners):
+            return True
+        if runner.addresses is None:
+            return self._elapsed(now) < _LATE_NAMES
+        return self._elapsed(now) * self.plan.job.requests < self._hurdle(runner)
+
+    def _must_decide(self, now: float) -> bool:
+        """Return whether the time that is left is needed for the finals."""
+        best = min((each for each in self.runners if self._counts(each)), key=_expected, default=None)
+        if best is None:
+            return False
+        return now > self._end - max(self._update_seconds(best) * 1.5, _RESERVE * self.plan.budget)
+
+    def _update_seconds(self, runner: Runner) -> float:
+        """Return about how long the rest of an apk update would take."""
+        served = [sample for sample in runner.samples if isinstance(sample, Served)]
+        left = [target for target in self.plan.targets if target not in runner.verified] or self.plan.targets
+        size = sum(self._sizes.get(target, TYPICAL_BYTES.get(target.repository, 1_000_000)) for target in left)
+        rate = max((sample.rate.expected for sample in served), default=0.0)
+        wait = max((sample.request_seconds for sample in served), default=0.0)
+        return len(left) * wait + size / rate if rate else inf
+
+    def _elapsed(self, now: float) -> float:
+        return now - (now if self._began is None else self._began)
+
+    @property
+    def _end(self) -> float:
+        return self.plan.budget - _WRITING
+
+    # Who wins
+
+    def leader(self) -> Runner | None:
+        """Return the best proven mirror, of those that may be chosen."""
+        return min(
+            (each for each in self.runners if self._proven(each) and self._may_win(each)), key=_expected, default=None
+        )
+
+    def chosen(self) -> Runner | None:
+        """Return the mirror to use: the leader, unless the present one is proven too and about as good.
+
+        So a second run does not change the file for a difference that is noise.
+        """
+        leader = self.leader()
+        for runner in self.runners:
+            if leader and runner.candidate == self.plan.current and self._proven(runner) and self._may_win(runner):
+                near = runner.reach.expected <= leader.reach.expected * (1 + self.plan.limits.loyalty)
+                return runner if near else leader
+        return leader
+
+    def _next_finalist(self, now: float) -> Runner | None:
+        rest = [each for each in self.runners if each.idle and each.verified and not self._stale(each)]
+        rest = [each for each in rest if not (each.ran_alone and self._proven(each))]
+        own = [runner for runner in rest if self._may_win(runner)]
+        leader = self.leader()
+        if leader is None:
+            return min(own, key=_expected, default=None)
+        if self._finals >= self.plan.limits.most_finals or self._bytes_spent():
+            return None
+        rival = min((each for each in own if each.reach.low < self._hurdle(each)), key=_expected, default=None)
+        if rival is None and self._lacks_witness(leader):
+            rival = min(rest, key=_expected, default=None)
+        return rival if rival and now + self._update_seconds(rival) < self._end else None
+
+    def _lacks_witness(self, leader: Runner) -> bool:
+        """Return whether some index of the leader was compared with nobody else's."""
+        others = [runner for runner in self.runners if runner is not leader]
+        return any(all(target not in other.verified for other in others) for target in self.plan.targets)
+
+    def _may_win(self, runner: Runner) -> bool:
+        return self.plan.wanted is None or runner.candidate == self.plan.wanted
+
+    def _counts(self, runner: Runner) -> bool:
+        return bool(runner.verified) and runner.usable and self._may_win(runner) and not self._stale(runner)
+
+    def _proven(self, runner: Runner) -> bool:
+        return runner.usable and runner.verified.issuperset(self.plan.targets) and not self._stale(runner)
+
+    def _stale(self, runner: Runner) -> bool:
+        return staleness(runner.samples, self._newest, self.plan.max_age) is not None
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return how everybody stands now."""
+        return tuple(self._standing(runner) for runner in self.runners)
+
+    def _standing(self, runner: Runner) -> Standing:
+        failure = runner.failure or staleness(runner.samples, self._newest, self.plan.max_age)
+        link = link_of(runner.samples, https=runner.candidate.url.startswith("https:"))
+        state = State.FAILED if failure else runner.state(self.plan.targets)
+        return Standing(runner.candidate, state, runner.reach, link, tuple(runner.samples), failure)
+
+
+def _expected(runner: Runner) -> float:
+    return runner.reach.expected

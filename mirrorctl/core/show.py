@@ -1,0 +1,177 @@
+"""What should a person know about the repositories that apk reads?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from mirrorctl.core.alpine import REPOSITORY_KINDS
+from mirrorctl.core.entries import split_rest
+from mirrorctl.core.model import Mirror, Status
+from mirrorctl.core.reading import MENDABLE, REPEATED
+from mirrorctl.core.repositories import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mirrorctl.core.model import Locate
+    from mirrorctl.core.reading import Generation, Ignored, Loaded, Reading
+
+
+class Concern(StrEnum):
+    """What a warning is about."""
+
+    IGNORED = "ignored"
+    MISREAD = "misread"
+    MIRROR = "mirror"
+    UNTAGGED = "untagged"
+    MIXED = "mixed"
+    DUPLICATE = "duplicate"
+    PLAIN = "http"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that is not as it should be."""
+
+    concern: Concern
+    message: str
+    """One sentence without an end mark."""
+    command: str | None
+    """What mends it, ready to be typed; None where no command of mirrorctl does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """A repository as apk reads it, or lines that it does not read."""
+
+    file: int
+    """Which of the files, from 0."""
+    line: int
+    """From 1."""
+    url: str | None
+    """The repository, safe to print, without a password; None for lines that apk does not read."""
+    tag: str | None
+    branch: str | None
+    repository: str | None
+    mirror: Mirror | None
+    """None when it is somebody else's repository."""
+    warnings: tuple[Warned, ...]
+
+
+MEND: Final = "mirrorctl pick --mend"
+"""The command that takes away what apk misreads (``edit.mend``)."""
+PICK: Final = "mirrorctl pick"
+
+_STATUS: Final = {
+    Status.RETIRED: "{name} no longer serves Alpine",
+    Status.ALIAS: "{name} is another name of a mirror",
+    Status.INTRANET: "{name} answers inside its provider's network only",
+    Status.REDIRECTOR: "{name} sends each request to a mirror of its choice, so an index and its packages may not fit",
+}
+_ALPINE_SHAPED = re.compile(r"/(?:edge|latest-stable|v[0-9]+\.[0-9]+)/(?:main|community|testing)/*$")
+_PASSWORD = re.compile(r"^([^/]*://[^/:@]*:)[^/@]*@")
+
+
+def lines_for_show(reading: Reading, locate: Locate) -> tuple[ShownLine, ...]:
+    """Return what apk reads and what it leaves out, line by line, each with what should be different about it."""
+    rows = [_row(loaded, locate) for loaded in reading.loaded if not _misread(loaded, reading)]
+    own = _own_branch(rows)
+    firsts: dict[tuple[str | None, str | None, str | None], Loaded] = {}
+    shown = [_unread(ignored) for ignored in reading.ignored]
+    for row in rows:
+        key = (row.loaded.tag, row.branch, row.repository)
+        first = firsts.setdefault(key, row.loaded) if row.branch else row.loaded
+        warnings = (*_of_mirror(row), *_of_branch(row, own), *_of_reading(row, first, reading.generation))
+        loaded = row.loaded
+        url = printable(without_password(loaded.url))
+        shown.append(
+            ShownLine(loaded.file, loaded.line, url, loaded.tag, row.branch, row.repository, row.mirror, warnings)
+        )
+    return tuple(sorted(shown, key=lambda line: (line.file, line.line)))
+
+
+def _misread(loaded: Loaded, reading: Reading) -> bool:
+    """Whether it is a path only because apk 2 takes anything for one; the line is among those ignored then."""
+    return loaded.local and any(
+        ignored.file == loaded.file and ignored.first <= loaded.line <= ignored.last for ignored in reading.ignored
+    )
+
+
+def without_password(url: str) -> str:
+    """Return a URL as apk prints it, ``user:*@host`` (apk_url_sanitize in src/print.c)."""
+    return _PASSWORD.sub(r"\1*@", url, count=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    loaded: Loaded
+    mirror: Mirror | None
+    branch: str | None
+    repository: str | None
+
+
+def _row(loaded: Loaded, locate: Locate) -> _Row:
+    located = locate(loaded.url)
+    if located is None:
+        return _Row(loaded, None, None, None)
+    split = split_rest(loaded.url[len(located.base) :].lstrip("/"))
+    return _Row(loaded, located.mirror, *(split or (None, None)))
+
+
+def _own_branch(rows: list[_Row]) -> str | None:
+    """Return the branch that the system is on, by the order of ``entries.branch_of``."""
+    placed = [row for row in rows if row.branch is not None]
+    best = min(placed, key=lambda row: (row.loaded.tag is not None, row.repository != "main"), default=None)
+    return best.branch if best else None
+
+
+def _unread(ignored: Ignored) -> ShownLine:
+    lines = f"lines {ignored.first} to {ignored.last}" if ignored.last > ignored.first else "this line"
+    verb = "apk stops reading here, and ignores" if ignored.stops else "apk gets nothing from"
+    command = MEND if ignored.reason in MENDABLE else None
+    concern = Concern.DUPLICATE if ignored.reason == REPEATED else Concern.IGNORED
+    warned = Warned(concern, f"{verb} {lines}: {printable(ignored.reason)}", command)
+    return ShownLine(ignored.file, ignored.first, None, None, None, None, None, (warned,))
+
+
+def _of_mirror(row: _Row) -> Iterator[Warned]:
+    if row.mirror is None:
+        if _ALPINE_SHAPED.search(row.loaded.url) and not row.loaded.local:
+            yield Warned(
+                Concern.UNKNOWN, "under no known mirror, so it is left alone; mirrors add makes one known", None
+            )
+        return
+    if row.mirror.status in _STATUS:
+        yield Warned(Concern.MIRROR, _STATUS[row.mirror.status].format(name=printable(row.mirror.name)), PICK)
+    if row.loaded.url.startswith("http://"):
+        yield Warned(Concern.PLAIN, "without https, everybody on the way sees and may hold back what is fetched", PICK)
+
+
+def _of_branch(row: _Row, own: str | None) -> Iterator[Warned]:
+    if row.branch is None or row.loaded.tag is not None or row.branch == own:
+        return
+    if row.branch == "edge":
+        message = f"edge without a tag on a system of {own}: the next apk upgrade pulls in packages of edge"
+        name = f"edge/{row.repository}"
+        yield Warned(Concern.UNTAGGED, message, f"mirrorctl enable {name}" if name in REPOSITORY_KINDS else None)
+    else:
+        yield Warned(Concern.MIXED, f"{row.branch} beside {own}: an upgrade mixes packages of both", None)
+
+
+def _of_reading(row: _Row, first: Loaded, generation: Generation) -> Iterator[Warned]:
+    if first is not row.loaded:
+        message = f"the repository of line {first.line} on another mirror: apk takes a package from the first alone"
+        yield Warned(Concern.DUPLICATE, message, PICK)
+    if row.mirror is None or row.branch is not None:
+        return
+    url = row.loaded.url
+    if url != url.rstrip(" \t\r"):
+        yield Warned(Concern.MISREAD, "apk takes a blank or carriage return at the end for a part of the URL", MEND)
+    elif generation == 2 and " " in url:  # noqa: PLR2004 -- the generation's own number
+        yield Warned(Concern.MISREAD, "apk 2 takes what follows the URL for a part of it", None)
+    else:
+        yield Warned(Concern.MISREAD, "what follows the mirror's base is no branch and repository of Alpine", None)

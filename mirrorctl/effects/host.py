@@ -1,0 +1,227 @@
+"""What does this system have: its release, its architecture, its repositories files and the keys that it trusts?
+
+Nothing is run and nothing is changed. Everything is read below a root, and what the root says about itself is a hint
+(None where it is absent or cannot be read; an option overrides it), but a repositories file has to be readable.
+Sources: apk-tools src/database.c (apk_db_open), src/context.c (apk_ctx_get_trust) and src/io.c
+(apk_dir_foreach_config_file); apk-repositories(5); os-release(5).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mirrorctl.core.alpine import branch_of_release
+from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.effects.rootfs import explain, read_bytes, read_if_present, resolve, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REPOSITORIES: Final = "/etc/apk/repositories"
+REPOSITORIES_LIMIT: Final = 64 << 20
+"""Bytes that all repositories files of a root may have together."""
+HINT_LIMIT: Final = 64 << 10
+"""Bytes of a key or of a file in which a system says what it is."""
+DATABASE_LIMIT: Final = 64 << 20
+MAX_KEYS: Final = 200
+APK_2: Final = 2
+APK_3: Final = 3
+FIRST_APK_3_BRANCH: Final = (3, 23)
+"""The first Alpine whose apk is apk 3 (release notes of Alpine 3.23)."""
+
+_APK_TOOLS = re.compile(rb"^P:apk-tools\nV:([23])\.", re.MULTILINE)
+# Both as in platform.freedesktop_os_release() of Python, which reads the running system only.
+_OS_RELEASE_LINE = re.compile(r"""^(?P<key>[a-zA-Z0-9_]+)=(?P<quote>["']?)(?P<value>.*)(?P=quote)$""")
+_OS_RELEASE_ESCAPE = re.compile(r"""\\([\\$"'`])""")
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoriesFile:
+    """One file from which apk takes repositories."""
+
+    name: str
+    """As apk names it, below the root: ``/etc/apk/repositories``."""
+    path: Path
+    """Where it really is, all links followed."""
+    content: bytes | None
+    """None: it does not exist (yet)."""
+    writable_place: bool
+    """Whether it is the administrator's to change: below ``/etc``, and not a package's below ``/lib``."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What a root says about itself."""
+
+    root: Path
+    release: str | None
+    """Text of ``/etc/alpine-release``, stripped."""
+    os_id: str | None
+    """``ID`` of os-release(5); None without such a file."""
+    os_name: str | None
+    """``PRETTY_NAME`` of os-release(5), for people."""
+    arch: str | None
+    """First word of ``/etc/apk/arch``. Not ``apk --print-arch``, which tells how apk was compiled."""
+    apk_generation: int | None
+    """2 or 3; None when nothing tells."""
+    files: tuple[RepositoriesFile, ...]
+    """In the order in which apk reads them; ``/etc/apk/repositories`` is always there and first."""
+    keys: Mapping[str, bytes]
+    """The content of each file in the key directories, by its name; whether it is a key is for the verifier to say."""
+
+    @property
+    def is_alpine(self) -> bool:
+        """Whether this is Alpine Linux itself and not a distribution made from it, nor another one."""
+        return self.os_id == "alpine" or (self.os_id is None and self.release is not None)
+
+
+def read_system(root: Path) -> System:
+    """Read what is below ``root``.
+
+    :raises UsageError: there is no such directory.
+    :raises RepositoriesError: a repositories file is there but cannot be read.
+    """
+    try:
+        found = root.is_dir()
+    except OSError as error:
+        raise UsageError(f"cannot open the root {shown(root)}: {explain(error)}") from error
+    if not found:
+        raise UsageError(f"the root {shown(root)} is no directory: give --root the one that holds the system's etc")
+    release = _hint(root, "/etc/alpine-release")
+    os_release = _os_release(root)
+    arch = _hint(root, "/etc/apk/arch")
+    generation = _apk_generation(root, release)
+    return System(
+        root=root,
+        release=release.strip() if release is not None else None,
+        os_id=os_release.get("ID"),
+        os_name=os_release.get("PRETTY_NAME"),
+        arch=next(iter(arch.partition("\n")[0].split()), None) if arch is not None else None,
+        apk_generation=generation,
+        files=tuple(_repositories_files(root, generation)),
+        keys=_trusted_keys(root),
+    )
+
+
+def _hint(root: Path, name: str) -> str | None:
+    try:
+        return read_bytes(resolve(root, name), HINT_LIMIT).decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _os_release(root: Path) -> Mapping[str, str]:
+    """Return the assignments of os-release(5) with its defaults for the two that are used; empty without the file."""
+    text = _hint(root, "/etc/os-release")
+    if text is None and (text := _hint(root, "/usr/lib/os-release")) is None:
+        return {}
+    found = {"ID": "linux", "PRETTY_NAME": "Linux"}
+    for line in text.split("\n"):
+        if match := _OS_RELEASE_LINE.match(line.strip()):
+            found[match["key"]] = _OS_RELEASE_ESCAPE.sub(r"\1", match["value"])
+    return found
+
+
+def _apk_generation(root: Path, release: str | None) -> int | None:
+    """Return the major version of the apk that is installed, else the one that the release came with.
+
+    The package database knows. File names do not: apk 2.12 installed a ``libapk.so.3.12.0``, and Wolfi has its database
+    in ``/usr/lib`` with apk 2.14.
+    """
+    for name in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
+        try:
+            database = read_bytes(resolve(root, name), DATABASE_LIMIT)
+        except OSError:
+            continue
+        if match := _APK_TOOLS.search(database):
+            return int(match[1])
+    branch = branch_of_release(release) if release is not None else None
+    if branch is None:
+        return None
+    return APK_3 if branch == "edge" or _numbers(branch) >= FIRST_APK_3_BRANCH else APK_2
+
+
+def _numbers(branch: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in branch.removeprefix("v").split("."))
+
+
+def _repositories_files(root: Path, generation: int | None) -> Iterator[RepositoriesFile]:
+    """Read the files in apk's order: the main one, then the lists of both directories, sorted together by name."""
+    left = REPOSITORIES_LIMIT
+    for name in (REPOSITORIES, *_lists(root, generation)):
+        try:
+            path = resolve(root, name)
+            # A list that is a link to /dev/null switches off the one of the same name below /lib.
+            masked = path == resolve(root, "/dev/null")
+            content = b"" if masked else read_if_present(path, left)
+        except OSError as error:
+            raise RepositoriesError(f"cannot read {shown(name)}: {explain(error)}") from error
+        left -= len(content or b"")
+        if content is not None or name == REPOSITORIES:
+            yield RepositoriesFile(name, path, content, name.startswith("/etc/") and not masked)
+
+
+def _lists(root: Path, generation: int | None) -> list[str]:
+    """Return the names of the ``.list`` files; one below ``/etc`` hides its namesake below ``/lib``.
+
+    apk 2 does not look below ``/lib``.
+    """
+    found: dict[bytes, str] = {}
+    for directory in ("/lib/apk/repositories.d", "/etc/apk/repositories.d")[generation == APK_2 :]:
+        try:
+            entries = [path.name for path in resolve(root, directory).iterdir()]
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RepositoriesError(f"cannot read {directory}: {explain(error)}") from error
+        for entry in entries:
+            if entry.endswith(".list") and not entry.startswith("."):
+                found[os.fsencode(entry)] = f"{directory}/{entry}"
+    return [name for _, name in sorted(found.items())]
+
+
+def _trusted_keys(root: Path) -> dict[str, bytes]:
+    """Return what is in the key directories; an unreadable file is no key, which can only make fewer mirrors pass."""
+    names: dict[str, str] = {}
+    for directory in ("/etc/apk/keys", "/lib/apk/keys", "/usr/lib/apk/keys"):
+        with suppress(OSError):
+            for entry in sorted(path.name for path in resolve(root, directory).iterdir()):
+                if not entry.startswith(".") and len(names) < MAX_KEYS:
+                    names.setdefault(entry, f"{directory}/{entry}")
+    keys: dict[str, bytes] = {}
+    for entry, name in names.items():
+        with suppress(OSError):
+            keys[entry] = read_bytes(resolve(root, name), HINT_LIMIT)
+    return keys
+
+
+def shipped_keys(arch: str | None) -> dict[str, bytes]:
+    """Return Alpine's own keys for an architecture (all without one), by file name: for a root that has none.
+
+    They are those of Alpine's package ``alpine-keys`` (``/usr/share/apk/keys/<arch>``).
+    """
+    ids = _SHIPPED_KEYS.get(arch, ()) if arch is not None else chain.from_iterable(_SHIPPED_KEYS.values())
+    names = [f"alpine-devel@lists.alpinelinux.org-{key}.rsa.pub" for key in dict.fromkeys(ids)]
+    return {name: read_bytes(_KEYS / name, HINT_LIMIT) for name in names}
+
+
+# The family of Alpine's keys: an architecture is a line here, its oldest key first.
+_KEYS = Path(__file__).parents[1] / "keys"
+_SHIPPED_KEYS: Final = {
+    "aarch64": ("58199dcc", "616ae350"),
+    "armhf": ("524d27bb", "616a9724"),
+    "armv7": ("524d27bb", "616adfeb"),
+    "loongarch64": ("66ba20fe",),
+    "mips64": ("5e69ca50",),
+    "ppc64le": ("58cbb476", "616abc23"),
+    "riscv64": ("60ac2099", "616db30d"),
+    "s390x": ("58e4f17d", "616ac3bc"),
+    "x86": ("4a6a0840", "5243ef4b", "61666e3f"),
+    "x86_64": ("4a6a0840", "5261cecb", "6165ee59"),
+}

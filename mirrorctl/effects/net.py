@@ -1,0 +1,370 @@
+"""How are requests made on the real network? The only file that knows aiohttp.
+
+As apk does it (libfetch): addresses one after the other in the resolver's order, no racing of address families; the
+same proxies, redirects and User-Agent; nothing decompressed on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import queue
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import abc as aiohttp_abc
+
+from mirrorctl.core.apk_http import RequestFailedError, is_redirect, next_hop, proxy_for, user_agent
+from mirrorctl.core.measure.sample import Connected
+from mirrorctl.core.model import Failure, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from types import SimpleNamespace, TracebackType
+
+_PORTS: Final = {"http": 80, "https": 443}
+_MOST_LINE: Final = 8190
+_BUFFER: Final = 1 << 18
+_TCP_INFO_ROUND_TRIP: Final = 68
+"""Offset of ``tcpi_rtt``, in microseconds, in ``struct tcp_info`` (linux/tcp.h)."""
+_NOT_SENT: Final = ("Accept", "Accept-Encoding")
+"""Headers that aiohttp would add and apk does not send."""
+
+Address = tuple[int, str]
+"""Address family, and the address in numbers."""
+
+
+class AiohttpNetwork:
+    """The network as apk would use it; an async context manager.
+
+    :param environ: for ``HTTPS_PROXY`` and the like. OpenSSL itself reads ``SSL_CERT_FILE``.
+    :param began: of ``time.monotonic()``, from which ``now`` counts.
+    """
+
+    def __init__(self, environ: Mapping[str, str], began: float) -> None:
+        self._environ = environ
+        self._began = began
+        self._names = _Names()
+        self._answered: dict[str, Address] = {}
+        """Address family and address that took a connection, by host."""
+
+    async def __aenter__(self) -> Self:
+        """Open the session; nothing is sent yet."""
+        # happy_eyeballs_delay=None: apk does not race addresses, so one that hangs first must hang here too.
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            happy_eyeballs_delay=None,
+            resolver=_Resolver(self._names, self._answered),
+            use_dns_cache=False,
+            ssl=ssl.create_default_context(),
+        )
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_start.append(_connection_started)
+        trace.on_connection_create_end.append(_connection_ready)
+        trace.on_request_headers_sent.append(_request_sent)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": user_agent(self._environ)},
+            skip_auto_headers=_NOT_SENT,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, connect=None, sock_read=None),
+            trace_configs=[trace],
+            read_bufsize=_BUFFER,
+            max_line_size=_MOST_LINE,
+            max_field_size=_MOST_LINE,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    def now(self) -> float:
+        """Return seconds since ``began``."""
+        return time.monotonic() - self._began
+
+    async def connect(self, url: str, resolved: Callable[[tuple[str, ...]], None]) -> Connected:
+        """Resolve and connect, as ``prober.Network`` says."""
+        parts = urlsplit(proxy_for(url, self._environ) or url)
+        host = parts.hostname or ""
+        port = parts.port or _PORTS[parts.scheme]
+        began = self.now()
+        addresses = await self._names.resolve(host, port)
+        resolved(tuple(address for _, address in addresses))
+        connecting = self.now()
+        sock, address = await _first_that_takes(addresses, port)
+        connect_seconds = self.now() - connecting
+        with sock:
+            round_trip = _round_trip(sock)
+        self._answered[host] = address
+        return Connected(address[1], connecting - began, connect_seconds, round_trip or connect_seconds)
+
+    @contextlib.asynccontextmanager
+    async def get(self, url: str, *, first_bytes: int | None = None) -> AsyncIterator[AiohttpResponse]:
+        """Request, as ``prober.Network`` says."""
+        headers = {} if first_bytes is None else {"Range": f"bytes=0-{first_bytes - 1}"}
+        hops = 0
+        while True:
+            timing = _Timing()
+            with _failures(Stage.RESPONSE):
+                response = await self._session.get(
+                    url,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=proxy_for(url, self._environ),
+                    trace_request_ctx=timing,
+                )
+            try:
+                if not is_redirect(response.status):
+                    yield AiohttpResponse(response, timing)
+                    return
+                onward = next_hop(url, response.status, response.headers.get("Location"), hops)
+            finally:
+                response.release()  # keeps the connection if the body is over, closes it if not
+            if isinstance(onward, Failure):
+                raise RequestFailedError(onward.stage, onward.reason)
+            url = onward
+            hops += 1
+
+
+class _Timing:
+    """Seconds of one request's steps, filled in by the trace."""
+
+    __slots__ = ("connecting", "sent", "setup")
+
+    def __init__(self) -> None:
+        self.connecting = 0.0
+        self.setup: float | None = None
+        self.sent = time.monotonic()
+
+
+class AiohttpResponse:
+    """An answer, as ``prober.Response`` says."""
+
+    def __init__(self, response: aiohttp.ClientResponse, timing: _Timing) -> None:
+        self._response = response
+        self.status = response.status
+        self.host = response.url.host or ""
+        self.setup_seconds = timing.setup
+        self.request_seconds = time.monotonic() - timing.sent
+        self.kept = response.headers.get("Connection", "").lower() == "keep-alive"
+        self.whole_bytes = _whole_bytes(response)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, as sent."""
+        with _failures(Stage.TRANSFER):
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+
+def _whole_bytes(response: aiohttp.ClientResponse) -> int | None:
+    if response.status != 206:  # noqa: PLR2004 - RFC 9110, Partial Content
+        return response.content_length
+    match = re.fullmatch(r"bytes \d+-\d+/(\d{1,12})", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+async def _connection_started(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.connecting = time.monotonic()
+
+
+async def _connection_ready(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    timing = context.trace_request_ctx
+    timing.setup = time.monotonic() - timing.connecting
+
+
+async def _request_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.sent = time.monotonic()
+
+
+# Names and addresses
+
+
+class _Names:
+    """Resolves many names at once, in threads that nobody has to wait for at exit.
+
+    The loop's own executor has few threads, so a hundred names would queue up behind a slow one.
+    """
+
+    _MOST: Final = 160
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._threads = 0
+        self._pending = 0
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """Return the addresses in the resolver's order, as getaddrinfo(3) gives them to apk."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Address] | OSError] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                found: list[Address] | OSError = [
+                    (family, str(address[0]))
+                    for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                ]
+            except (OSError, UnicodeError) as error:
+                found = error if isinstance(error, OSError) else OSError(str(error))
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
+                loop.call_soon_threadsafe(_fulfil, future, found)
+
+        self._queue.put(look_up)
+        self._pending += 1
+        if self._pending > self._threads and self._threads < self._MOST:
+            with contextlib.suppress(RuntimeError):  # no more threads to be had here: the others will do it
+                threading.Thread(target=self._work, daemon=True).start()
+                self._threads += 1
+        if not self._threads:
+            self._queue.get()()
+        try:
+            found = await future
+        finally:
+            self._pending -= 1
+        if isinstance(found, OSError):
+            raise RequestFailedError(Stage.RESOLVE, _unresolved(found))
+        return found
+
+    def _work(self) -> None:
+        while True:
+            self._queue.get()()
+
+
+def _fulfil(future: asyncio.Future[list[Address] | OSError], found: list[Address] | OSError) -> None:
+    if not future.done():
+        future.set_result(found)
+
+
+class _Resolver(aiohttp_abc.AbstractResolver):
+    """Gives aiohttp the address that took a connection before, or all of them in order."""
+
+    def __init__(self, names: _Names, answered: dict[str, Address]) -> None:
+        self._names = names
+        self._answered = answered
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[aiohttp_abc.ResolveResult]:
+        """Return the addresses to try, in order."""
+        known = self._answered.get(host)
+        addresses = [known] if known else await self._names.resolve(host, port)
+        return [
+            aiohttp_abc.ResolveResult(
+                hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
+            )
+            for kind, address in addresses
+            if family in (socket.AF_UNSPEC, kind)
+        ]
+
+    async def close(self) -> None:
+        """Do nothing: the threads end with the process."""
+
+
+async def _first_that_takes(addresses: list[Address], port: int) -> tuple[socket.socket, Address]:
+    """Connect to the first address that takes it; one that does not answer holds up the rest, as it does apk."""
+    loop = asyncio.get_running_loop()
+    refused = "has no address"
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, (address, port))
+        except OSError as error:
+            sock.close()
+            refused = f"{address}: {_plain(error)}"
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock, (family, address)
+    raise RequestFailedError(Stage.CONNECT, refused)
+
+
+def _round_trip(sock: socket.socket) -> float | None:
+    """Return seconds as the kernel measured them during the handshake, free of our own delays; None if it does not."""
+    option = getattr(socket, "TCP_INFO", None)
+    if option is None:
+        return None
+    try:
+        facts = sock.getsockopt(socket.IPPROTO_TCP, option, _TCP_INFO_ROUND_TRIP + 4)
+    except OSError:
+        return None
+    if len(facts) < _TCP_INFO_ROUND_TRIP + 4:
+        return None
+    return float(struct.unpack_from("I", facts, _TCP_INFO_ROUND_TRIP)[0]) / 1e6
+
+
+# What failures mean
+
+
+@contextlib.contextmanager
+def _failures(stage: Stage) -> Iterator[None]:
+    """Translate what aiohttp raises into a stage and a reason; ``stage`` is where we are if it does not tell."""
+    try:
+        yield
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise RequestFailedError(Stage.TLS, _certificate(error.certificate_error)) from None
+    except (aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
+        raise RequestFailedError(Stage.TLS, f"handshake failed: {_plain(error)}") from None
+    except aiohttp.ClientProxyConnectionError as error:
+        raise RequestFailedError(Stage.CONNECT, f"the proxy cannot be reached: {_plain(error.os_error)}") from None
+    except aiohttp.ClientConnectorError as error:
+        raise RequestFailedError(Stage.CONNECT, _plain(error.os_error)) from None
+    except aiohttp.ClientHttpProxyError as error:
+        raise RequestFailedError(Stage.RESPONSE, f"the proxy refuses with status {error.status}") from None
+    except aiohttp.ServerDisconnectedError:
+        raise RequestFailedError(stage, "closes the connection without an answer") from None
+    except aiohttp.ClientPayloadError:
+        raise RequestFailedError(Stage.TRANSFER, "breaks off before the end of the file") from None
+    except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
+        raise RequestFailedError(stage, f"answers what is no proper HTTP: {_text(str(error))}") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise RequestFailedError(stage, _plain(error)) from None
+
+
+def _certificate(error: Exception) -> str:
+    """Say what is wrong with a certificate, with the likely cause where OpenSSL only knows the symptom."""
+    message = _text(getattr(error, "verify_message", "") or str(error))
+    if "local issuer" in message:
+        return f"certificate: {message} (no CA certificates here? apk add ca-certificates, or set SSL_CERT_FILE)"
+    return f"certificate: {message}"
+
+
+def _unresolved(error: OSError) -> str:
+    if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
+        return "no such host name"
+    if error.errno == socket.EAI_AGAIN:
+        return "the name server does not answer"
+    return f"name cannot be resolved: {_plain(error)}"
+
+
+def _plain(error: BaseException) -> str:
+    """Return an error's text in plain words, without an exception's name."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.ECONNRESET, errno.EPIPE):
+        return "resets the connection"
+    if code == errno.ECONNREFUSED:
+        return "refuses the connection"
+    if code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL):
+        return "no route to it from here"
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and code and code > 0:
+        return os.strerror(code).lower()
+    reason = getattr(error, "reason", None) or getattr(getattr(error, "os_error", None), "reason", None)
+    return _text(str(reason or error)).replace("_", " ").lower() or type(error).__name__
+
+
+def _text(text: str) -> str:
+    """Return one short line of ASCII: it may come from a server and go to a terminal."""
+    return ascii(" ".join(text.split())[:120])[1:-1]

@@ -1,0 +1,78 @@
+"""What a person is told of each line; cases are in ``golden/``."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from mirrorctl.core.model import Status
+from mirrorctl.core.reading import Generation, apk_reads
+from mirrorctl.core.repositories import parse
+from mirrorctl.core.show import Concern, lines_for_show, without_password
+from tests.known_mirrors import MIRRORS, locate
+from tests.soup import SOUP
+
+
+def concerns(text: str, generation: Generation = 3) -> list[set[Concern]]:
+    """Return what is warned of, a set for each line shown."""
+    reading = apk_reads([parse(text.encode())], generation, "x86_64")
+    return [{warned.concern for warned in row.warnings} for row in lines_for_show(reading, locate)]
+
+
+@pytest.mark.parametrize("status", [Status.RETIRED, Status.ALIAS, Status.INTRANET, Status.REDIRECTOR])
+def test_a_mirror_that_is_no_candidate_is_warned_of(status: Status) -> None:
+    """Each of the states but the usual one."""
+    url = next(mirror.urls[0] for mirror in MIRRORS if mirror.status is status)
+    assert Concern.MIRROR in concerns(f"{url}/edge/main\n")[0]
+
+
+def test_a_plain_file_has_no_warnings() -> None:
+    """The two lines of an official image, a tagged line, boot media, somebody else's."""
+    cdn = "https://dl-cdn.alpinelinux.org/alpine"
+    text = f"{cdn}/v3.23/main\n{cdn}/v3.23/community\n@t {cdn}/edge/testing\n/media/cdrom\nhttps://packages.wolf.example/os\n"
+    assert concerns(text) == [set()] * 5
+
+
+def test_files_are_told_apart_and_lines_are_in_order() -> None:
+    """Ignored lines stand where they are in the file."""
+    files = [parse(b"/a\n/a\n/b\n"), parse(b"@t:/x\n")]
+    rows = lines_for_show(apk_reads(files, 3, "x86_64"), locate)
+    assert [(row.file, row.line) for row in rows] == [(0, 1), (0, 2), (0, 3), (1, 1)]
+    assert rows[3].warnings[0].command == "mirrorctl pick --mend"
+
+
+def test_an_untagged_repository_of_edge_that_has_no_name_here() -> None:
+    """There is no command to offer for it."""
+    cdn = "https://dl-cdn.alpinelinux.org/alpine"
+    [_, row] = lines_for_show(apk_reads([parse(f"{cdn}/v3.23/main\n{cdn}/edge/other".encode())], 3, "x86_64"), locate)
+    assert [(warned.concern, warned.command) for warned in row.warnings] == [(Concern.UNTAGGED, None)]
+
+
+def test_a_known_base_with_something_else_behind_it() -> None:
+    """Apk will ask for what no mirror has."""
+    assert concerns("https://dl-cdn.alpinelinux.org/alpine/v3.18-base/main\n") == [{Concern.MISREAD}]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h.example/a@b:c", "https://h.example/a@b:c"),
+        ("https://user@h.example/", "https://user@h.example/"),
+        ("https://user:secret@h.example:80/", "https://user:*@h.example:80/"),
+        ("https://user:se:cret@h.example/", "https://user:*@h.example/"),
+        ("/a:b@c", "/a:b@c"),
+    ],
+)
+def test_passwords_are_not_shown(url: str, shown: str) -> None:
+    """As apk prints URLs."""
+    assert without_password(url) == shown
+
+
+@given(SOUP)
+def test_any_file_can_be_shown(content: bytes) -> None:
+    """Whatever is in the file, what is shown is safe for a terminal."""
+    generations: tuple[Generation, ...] = (2, 3)
+    for generation in generations:
+        for row in lines_for_show(apk_reads([parse(content)], generation, "x86_64"), locate):
+            assert row.url is None or row.url.isprintable()
+            assert all(warned.message.isprintable() for warned in row.warnings)
