@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.alpine import branch_of_release, parse_arch, parse_branch
-from mirrorctl.core.catalog.catalog import Catalog, merge
-from mirrorctl.core.catalog.layer import MAX_BUDGET, read_layer
+from mirrorctl.core.catalog.layer import MAX_BUDGET
 from mirrorctl.core.errors import UsageError
 from mirrorctl.core.measure.cost import JOBS, Job
 from mirrorctl.core.measure.plan import Plan
 from mirrorctl.core.model import Candidate, Target
-from mirrorctl.core.rewrite import FIRST_REPOSITORIES, Source, Wishes, branch_in, mirror_in, rewrite, targets_of
-from mirrorctl.effects.catalogs import read_catalog_files
-from mirrorctl.effects.host import System, read_system, shipped_keys
+from mirrorctl.core.rewrite import FIRST_REPOSITORIES, Wishes, rewrite, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from mirrorctl.core.catalog.refresh import Refresh
     from mirrorctl.core.measure.race import Race
-    from mirrorctl.core.model import Located
     from mirrorctl.core.outcome import Outcome
-    from mirrorctl.core.reading import Generation
     from mirrorctl.core.rewrite import Rewrite
+    from mirrorctl.situation import Situation
 
 DEFAULT_BUDGET: Final = 5.0
 """Seconds."""
 DEFAULT_MAX_AGE: Final = 24.0
 """Hours: from then on, Alpine's own status page counts a mirror as broken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the person said about the system to work on."""
-
-    root: Path
-    branch: str | None = None
-    arch: str | None = None
-    catalog: Path | None = None
-    """This file instead of all catalogs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,87 +40,6 @@ class Terms:
     max_age: float | None = None
     """Hours."""
     job: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Where we are, before anything is measured."""
-
-    system: System
-    catalog: Catalog
-    asked: Asked
-    sources: tuple[Source, ...] = field(init=False)
-    """The repositories files, in apk's order."""
-    generation: Generation = field(init=False)
-    """Of the apk that reads them."""
-
-    def __post_init__(self) -> None:
-        sources = (Source(each.name, each.content, each.writable_place) for each in self.system.files)
-        object.__setattr__(self, "sources", tuple(sources))
-        # Where nothing tells, the stricter reader: what apk 3 takes, apk 2 takes too.
-        object.__setattr__(self, "generation", 2 if self.system.apk_generation == 2 else 3)  # noqa: PLR2004 - apk 2
-
-    @property
-    def present(self) -> Located | None:
-        """The mirror that the files name first."""
-        return mirror_in(self.sources, self.catalog.locate)
-
-    def branch(self) -> str:
-        """Return the branch to work for: as asked, else the files', else the release's, as setup-apkrepos does.
-
-        :raises UsageError: nothing tells, or what tells is not Alpine.
-        """
-        if self.asked.branch is not None:
-            return parse_branch(self.asked.branch)
-        if found := branch_in(self.sources, self.catalog.locate):
-            return found
-        if self.system.is_alpine and (found := branch_of_release(self.system.release or "")):
-            return found
-        raise UsageError(f"{self._what()}: say which branch of Alpine, for example --branch v3.22")
-
-    def arch(self) -> str:
-        """Return the architecture to work for.
-
-        :raises UsageError: nothing tells.
-        """
-        if self.asked.arch is not None:
-            return parse_arch(self.asked.arch)
-        if self.system.arch:
-            return self.system.arch
-        raise UsageError(f"{self._what()}: say which architecture, for example --arch x86_64")
-
-    def fill(self) -> str | None:
-        """Return the branch that an empty file gets; None on what is not Alpine, unless a branch is asked for."""
-        return self.branch() if self.system.is_alpine or self.asked.branch else None
-
-    def keys(self) -> Mapping[str, bytes]:
-        """Return the public keys that are trusted: the root's, or Alpine's own where it has none for the arch."""
-        arch = self.arch()
-        if self.system.keys and arch == self.system.arch:
-            return self.system.keys
-        return {**shipped_keys(arch), **self.system.keys}
-
-    def _what(self) -> str:
-        root = self.system.root
-        if self.system.os_id and not self.system.is_alpine:
-            return f"{root} is {self.system.os_name or self.system.os_id}, not Alpine"
-        return f"{root} does not say which Alpine it is"
-
-
-def look(asked: Asked, environ: Mapping[str, str]) -> Situation:
-    """Read the catalogs and the system.
-
-    :raises MirrorctlError: one of them cannot be read, or is wrong.
-    """
-    return Situation(read_system(asked.root), read_catalog(asked.root, environ, asked.catalog), asked)
-
-
-def read_catalog(root: Path, environ: Mapping[str, str], only: Path | None) -> Catalog:
-    """Read all catalogs in force below the root, or only the one given.
-
-    :raises CatalogError: one of them cannot be read, or is wrong.
-    """
-    return merge([read_layer(content, origin) for origin, content in read_catalog_files(root, environ, only)])
 
 
 def make_plan(
@@ -250,73 +151,3 @@ def write(situation: Situation, result: Rewrite, *, keep_undo: bool) -> bool:
     changes = [FileChange(each.name, each.path, each.content, after) for each, after in pairs if each.content != after]
     write_files(situation.system.root, changes, keep_undo=keep_undo)
     return bool(changes)
-
-
-def fetch(url: str, most_bytes: int, seconds: float, environ: Mapping[str, str], began: float) -> bytes:
-    """Return what is at the URL, for lists of mirrors.
-
-    :raises CatalogError: it cannot be had, or is longer.
-    """
-    import asyncio  # noqa: PLC0415 - only what measures and refreshes needs these
-
-    from mirrorctl.effects.net import AiohttpNetwork  # noqa: PLC0415
-    from mirrorctl.prober import download  # noqa: PLC0415
-
-    async def fetch_on_network() -> bytes:
-        async with AiohttpNetwork(environ, began) as network:
-            return await download(network, url, most_bytes, seconds)
-
-    return asyncio.run(fetch_on_network())
-
-
-def change_own_catalog(environ: Mapping[str, str], change: Callable[[bytes | None, str], bytes]) -> Path:
-    """Change the person's own catalog and return where it is.
-
-    :param change: gets the content, None if there is no file yet, and the file's name for messages.
-    :raises MirrorctlError: it cannot be read or written, or the change makes no sense.
-    """
-    from mirrorctl.effects.catalogs import own_catalog_path, read_own  # noqa: PLC0415 - only for commands that change
-    from mirrorctl.effects.writer import write_plain  # noqa: PLC0415
-
-    path = own_catalog_path(environ)
-    write_plain(path, change(read_own(path), str(path)))
-    return path
-
-
-def is_shipped(mirror_id: str, root: Path, environ: Mapping[str, str]) -> bool:
-    """Return whether a mirror comes from another file than the person's own."""
-    from mirrorctl.effects.catalogs import own_catalog_path  # noqa: PLC0415 - only for commands that change
-
-    own = str(own_catalog_path(environ))
-    layers = [read_layer(content, origin) for origin, content in read_catalog_files(root, environ, None)]
-    return any(said.id == mirror_id for layer in layers if layer.origin != own for said in layer.mirrors)
-
-
-def refresh_catalog(
-    root: Path, environ: Mapping[str, str], url: str | None, seconds: float, began: float
-) -> tuple[Refresh, Path]:
-    """Fetch Alpine's list and keep what it brings; return that and where it is kept.
-
-    :raises CatalogError: the list cannot be had or makes no sense; the catalog is as it was.
-    """
-    from datetime import UTC, datetime  # noqa: PLC0415 - only this command needs these
-
-    from mirrorctl.core.catalog.layer import Layer  # noqa: PLC0415
-    from mirrorctl.core.catalog.own_file import render_layer  # noqa: PLC0415
-    from mirrorctl.core.catalog.refresh import refresh  # noqa: PLC0415
-    from mirrorctl.core.catalog.sources import MAX_BYTES, SOURCES  # noqa: PLC0415
-    from mirrorctl.effects.catalogs import refreshed_path  # noqa: PLC0415
-    from mirrorctl.effects.writer import write_plain  # noqa: PLC0415
-
-    path = refreshed_path(environ)
-    place = url or SOURCES["mirrors.json"].url
-    if not place.startswith(("https://", "http://")):
-        raise UsageError(f"'{place}' is no http(s) URL of a list of mirrors")
-    source = SOURCES["mirrors.txt" if place.endswith(".txt") else "mirrors.json"]
-    shipped, *others = [read_layer(content, origin) for origin, content in read_catalog_files(root, environ, None)]
-    last = next((layer for layer in others if layer.origin == str(path)), Layer(str(path)))
-    own = [layer for layer in others if layer.origin != str(path)]
-    listed = source.parse(fetch(place, MAX_BYTES, seconds, environ, began))
-    result = refresh(shipped, last, own, listed, today=datetime.now(UTC).date())
-    write_plain(path, render_layer(result.layer, "# Made by `mirrorctl mirrors refresh`; it is overwritten.\n"))
-    return result, path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mirrorctl.core.errors import CatalogError
-from mirrorctl.effects.catalogs import own_catalog_path, read_catalog_files, refreshed_path
+from mirrorctl.effects.catalogs import own_catalog_path, read_catalog_files, read_own, refreshed_path
 
 SHIPPED = Path(__file__).parents[1] / "mirrors.toml"
 
@@ -58,6 +58,13 @@ def test_no_home_is_told_when_a_place_is_needed(environ: dict[str, str]) -> None
         own_catalog_path(environ)
     with pytest.raises(CatalogError, match="set HOME or XDG_DATA_HOME"):
         refreshed_path(environ)
+
+
+def test_ones_own_catalog_may_be_absent(tmp_path: Path) -> None:
+    """Then the first `mirrors add` makes it."""
+    assert read_own(tmp_path / "mirrors.toml") is None
+    put(tmp_path / "mirrors.toml", b"own")
+    assert read_own(tmp_path / "mirrors.toml") == b"own"
 
 
 def test_only_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from mirrorctl.core.alpine import ARCHES
-from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
 from mirrorctl.effects.host import HINT_LIMIT, MAX_KEYS, read_system, shipped_keys
 
 LINE = b"https://dl-cdn.alpinelinux.org/alpine/v3.20/main\n"
@@ -64,6 +65,17 @@ def test_a_root_that_is_no_directory(tmp_path: Path, what: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UsageError, match="no directory: give --root"):
         read_system(tmp_path / what)
+
+
+def test_a_root_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may open everything, so the refusal is played."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(UsageError, match=r"cannot open the root .*: Permission denied; run it as root"):
+        read_system(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +278,13 @@ def test_shipped_keys_are_those_of_the_architecture() -> None:
     names = [name.removeprefix("alpine-devel@lists.alpinelinux.org-") for name in shipped_keys("x86_64")]
     assert names == ["4a6a0840.rsa.pub", "5261cecb.rsa.pub", "6165ee59.rsa.pub"]
     assert shipped_keys("vax") == {}
+
+
+def test_a_broken_installation_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line with what to do."""
+    monkeypatch.setattr("mirrorctl.effects.host._KEYS", tmp_path)
+    with pytest.raises(CatalogError, match="install mirrorctl again"):
+        shipped_keys("x86_64")
 
 
 def test_every_architecture_has_shipped_keys_and_every_file_belongs_to_one() -> None:

@@ -32,6 +32,13 @@ def test_apk_keeps_no_more_than_its_limit(generation: Generation, limit: int) ->
     assert reading.ignored[-1].stops
 
 
+def test_a_list_of_components_is_cut_at_the_limit() -> None:
+    """The components that have a place are loaded, and the file ends there."""
+    reading = apk_reads([parse(f"/opt {' '.join(str(number) for number in range(40))}\n/x\n".encode())], 3, "x86_64")
+    assert reading.indexes[-1] == "/opt/31/x86_64/APKINDEX.tar.gz"
+    assert [(at.first, at.last, at.stops) for at in reading.ignored] == [(1, 2, True)]
+
+
 def test_variables_are_shared_by_the_files() -> None:
     """What one file sets the next one has; a value from outside beats a default."""
     files = [parse(b"set -default m=https://one.example\nset n=x\n"), parse(b"v2 ${m}/${n}\n"), parse(b"foo\n/dead\n")]

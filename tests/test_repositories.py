@@ -97,6 +97,12 @@ def test_a_colon_ends_a_tag_as_for_apk_2() -> None:
     assert (entry.tag.text, entry.url.text) == ("t", "/opt")
 
 
+def test_a_line_that_apk_has_no_room_for_is_no_entry() -> None:
+    """Nobody takes a megabyte of components apart."""
+    assert parse_entry(b"https://h.example/edge" + b" main" * 3000) is not None
+    assert parse_entry(b"https://h.example/edge" + b" main" * 4000) is None
+
+
 def test_splices_replace_slices_in_any_order() -> None:
     """They are put in order; where there are none the document is the same one."""
     document = Document(b"one two three")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirrorctl.effects.rootfs import MAX_LINKS, explain, read_bytes, read_if_present, resolve, shown
+from mirrorctl.effects.rootfs import MAX_LINKS, PIECE, explain, read_bytes, read_if_present, resolve, shown
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,14 @@ def test_read_up_to_the_limit(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="longer than the 4 bytes") as caught:
         read_bytes(path, 4)
     assert caught.value.errno == errno.EFBIG
+
+
+def test_a_long_file_is_read_in_pieces(tmp_path: Path) -> None:
+    """All of it, however high the limit; and a file of the kernel's, which says that it has no length."""
+    content = os.urandom(PIECE + 7)
+    (tmp_path / "file").write_bytes(content)
+    assert read_bytes(tmp_path / "file", 1 << 60) == content
+    assert read_bytes(Path("/proc/self/status"), 1 << 60).startswith(b"Name:")
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

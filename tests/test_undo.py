@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirrorctl.effects.undo import FileChange, Remembered, decode, encode, is_repositories_name
@@ -105,6 +105,7 @@ def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
         decode(text)
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mirrorctl.core.measure.plan import Plan
     from mirrorctl.core.report import Json
-    from mirrorctl.pipeline import Situation
+    from mirrorctl.situation import Situation
 
 _MUCH: float = 1.1
 """From this ratio on, a mirror is called faster than another."""

@@ -41,7 +41,7 @@ def list_(
     from mirrorctl.cli.measuring import terms
     from mirrorctl.core.model import Status
     from mirrorctl.core.report import mirror_fields, mirror_table
-    from mirrorctl.pipeline import read_catalog
+    from mirrorctl.situation import read_catalog
 
     output = Output(as_json)
     catalog = read_catalog(root, os.environ, mirrors)
@@ -72,7 +72,8 @@ def add(
     from mirrorctl.core.catalog.own_file import add_mirror
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.model import Mirror
-    from mirrorctl.pipeline import change_own_catalog, read_catalog
+    from mirrorctl.situation import read_catalog
+    from mirrorctl.upkeep import change_own_catalog
 
     catalog = read_catalog(root, os.environ, None)
     found = mirror_at(url, taken=[mirror.id for mirror in catalog.mirrors])
@@ -106,7 +107,8 @@ def remove(
       mirrorctl mirrors remove mirror.example.org
     """
     from mirrorctl.core.catalog.own_file import remove_mirror
-    from mirrorctl.pipeline import change_own_catalog, is_shipped, read_catalog
+    from mirrorctl.situation import read_catalog
+    from mirrorctl.upkeep import change_own_catalog, is_shipped
 
     found = read_catalog(root, os.environ, None).get(mirror)
     shipped = is_shipped(found.id, root, os.environ)
@@ -135,7 +137,7 @@ def refresh(
       mirrorctl mirrors refresh
     """
     from mirrorctl.cli.measuring import STARTED
-    from mirrorctl.pipeline import refresh_catalog
+    from mirrorctl.upkeep import refresh_catalog
 
     result, path = refresh_catalog(root, os.environ, url, _REFRESH_SECONDS, STARTED)
     output = Output(as_json)

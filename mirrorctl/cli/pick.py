@@ -88,7 +88,8 @@ def pick(
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.measure.rank import State
     from mirrorctl.core.rewrite import Wishes
-    from mirrorctl.pipeline import Asked, look, make_plan
+    from mirrorctl.pipeline import make_plan
+    from mirrorctl.situation import Asked, look
 
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")

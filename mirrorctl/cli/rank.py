@@ -52,7 +52,8 @@ def rank(
     from mirrorctl.core.outcome import why_none
     from mirrorctl.core.report import FORMATS, as_object, first
     from mirrorctl.core.rewrite import Wishes
-    from mirrorctl.pipeline import Asked, look, make_plan
+    from mirrorctl.pipeline import make_plan
+    from mirrorctl.situation import Asked, look
 
     if form not in FORMATS:
         raise UsageError(f"no format '{form}'{did_you_mean(form, tuple(FORMATS))}: there are {', '.join(FORMATS)}")

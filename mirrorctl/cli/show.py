@@ -31,7 +31,7 @@ def show(
     from mirrorctl.core.reading import apk_reads
     from mirrorctl.core.repositories import parse
     from mirrorctl.core.show import lines_for_show
-    from mirrorctl.pipeline import Asked, look
+    from mirrorctl.situation import Asked, look
 
     output = Output(as_json, quiet=quiet)
     situation = look(Asked(root, catalog=mirrors), os.environ)

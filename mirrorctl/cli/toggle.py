@@ -48,7 +48,8 @@ def enable(
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
     from mirrorctl.core.rewrite import Wishes, rewrite
-    from mirrorctl.pipeline import Asked, look, make_plan
+    from mirrorctl.pipeline import make_plan
+    from mirrorctl.situation import Asked, look
 
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
@@ -103,7 +104,7 @@ def disable(
     from mirrorctl.core.alpine import parse_kind
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.rewrite import Wishes, rewrite
-    from mirrorctl.pipeline import Asked, look
+    from mirrorctl.situation import Asked, look
 
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")

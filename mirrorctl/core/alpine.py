@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from mirrorctl.core.errors import UsageError
@@ -94,5 +93,7 @@ def branch_of_release(text: str) -> str | None:
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
     """Return ``, did you mean 'x'?`` for the nearest known word, or nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong word needs it
+
     near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f", did you mean '{near[0]}'?" if near else ""

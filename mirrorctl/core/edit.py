@@ -101,28 +101,21 @@ def mend(document: Document, generation: Generation, variables: Mapping[str, str
 
 
 def _mended(line: Line, generation: Generation) -> bytes:
-    raw = line.raw
-    match line.kind:
-        case Kind.BLANK:
-            return b""
-        case Kind.COMMENT | Kind.COMMENTED:
-            return raw.lstrip(BLANKS)
-        case Kind.SET:
-            return raw.strip(ENDING)
-        case Kind.OTHER:
-            return raw
-        case Kind.ENTRY:
-            return _mended_entry(line, generation)
-
-
-def _mended_entry(line: Line, generation: Generation) -> bytes:
+    raw, kind = line.raw, line.kind
+    if kind is Kind.BLANK:
+        return b""
+    if kind in (Kind.COMMENT, Kind.COMMENTED):
+        return raw.lstrip(BLANKS)
+    if kind is Kind.SET:
+        return raw.strip(ENDING)
     entry = line.entry
-    assert entry is not None, "its kind says so"
+    if entry is None:
+        return raw
     start, stop = entry.body
     url = entry.url.start
-    if generation == 3 and entry.tag and b":" in line.raw[entry.tag.end : url]:  # noqa: PLR2004 -- apk 3 knows no colon
-        return line.raw[start : entry.tag.end] + b" " + line.raw[url:stop]
-    return line.raw[start:stop]
+    if generation == 3 and entry.tag and b":" in raw[entry.tag.end : url]:  # noqa: PLR2004 -- apk 3 knows no colon
+        return raw[start : entry.tag.end] + b" " + raw[url:stop]
+    return raw[start:stop]
 
 
 def new_file(base_url: str, branch: str, repositories: Iterable[str]) -> Document:

@@ -23,6 +23,9 @@ BLANKS: Final = b" \t"
 ENDING: Final = b" \t\r"
 """What may trail a line without being meant."""
 
+ENTRY_ROOM: Final = 16 * 1024
+"""Bytes of the longest entry: apk has 4096 for a URL and as many for the components, so it reads no longer one."""
+
 # Lines are found by patterns that cannot backtrack past a line, so a big file costs what its bytes cost.
 _ANY = re.compile(rb"^[^\n]*", re.MULTILINE)
 _WRITTEN = re.compile(rb"^[^#\n][^\n]*", re.MULTILINE)
@@ -172,6 +175,8 @@ def parse(content: bytes) -> Document:
 
 def parse_entry(raw: bytes) -> Entry | None:
     """Return the parts of a line that names a repository by URL, absolute path or variable; None for any other line."""
+    if len(raw) > ENTRY_ROOM:
+        return None
     stop = len(raw.rstrip(ENDING))
     head = _HEAD.match(raw, 0, stop)
     if head is None or not _names_repository(head[3]):
@@ -180,10 +185,16 @@ def parse_entry(raw: bytes) -> Entry | None:
         keyword=_part(head, 1),
         tag=_part(head, 2, marks=1),
         url=Part(*head.span(3), to_text(head[3])),
-        # Only blanks separate components: src/repoparser.c reads them with apk_blob_foreach_word.
-        components=tuple(Part(*word.span(), to_text(word[0])) for word in _WORD.finditer(raw, head.end(), stop)),
+        components=_components(raw, head.end(), stop),
         body=(len(raw) - len(raw.lstrip(BLANKS)), stop),
     )
+
+
+def _components(raw: bytes, start: int, stop: int) -> tuple[Part, ...]:
+    if start == stop:
+        return ()
+    # Only the blank separates them, no tab: src/repoparser.c reads them with apk_blob_foreach_word.
+    return tuple(Part(*word.span(), to_text(word[0])) for word in _WORD.finditer(raw, start, stop))
 
 
 def _part(match: re.Match[bytes], group: int, marks: int = 0) -> Part | None:

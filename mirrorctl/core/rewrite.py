@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from mirrorctl.core.edit import mend, new_file, rebase
-from mirrorctl.core.entries import base_of, branch_of, entries_of
+from mirrorctl.core.entries import base_of, entries_of
 from mirrorctl.core.model import Target
 from mirrorctl.core.repositories import Document, parse
 from mirrorctl.core.toggle import disable, enable
@@ -16,22 +16,12 @@ if TYPE_CHECKING:
 
     from mirrorctl.core.alpine import RepositoryKind
     from mirrorctl.core.edit import Edit
-    from mirrorctl.core.model import Locate, Located
+    from mirrorctl.core.files import Source
+    from mirrorctl.core.model import Locate
     from mirrorctl.core.reading import Generation
 
 FIRST_REPOSITORIES = ("main", "community")
 """What a new file asks for, as in Alpine's images."""
-
-
-class Source(NamedTuple):
-    """A repositories file as it is."""
-
-    name: str
-    """As apk names it: ``/etc/apk/repositories``."""
-    content: bytes | None
-    """None: there is none yet."""
-    writable: bool
-    """Below ``/etc``; not a package's own."""
 
 
 class Enabled(NamedTuple):
@@ -123,18 +113,6 @@ def targets_of(contents: Sequence[bytes | None], locate: Locate, base_url: str, 
             if entry.located.base == base_url
         )
     )
-
-
-def branch_in(sources: Sequence[Source], locate: Locate) -> str | None:
-    """Return the branch that the files are on; None when they name no Alpine repository."""
-    found = (branch_of(parse(source.content or b""), locate) for source in sources)
-    return next((branch for branch in found if branch), None)
-
-
-def mirror_in(sources: Sequence[Source], locate: Locate) -> Located | None:
-    """Return the first known mirror that the files name."""
-    found = (base_of(parse(source.content or b""), locate) for source in sources)
-    return next((located for located in found if located), None)
 
 
 def _asks_for(document: Document, locate: Locate, branch: str, repository: str) -> bool:

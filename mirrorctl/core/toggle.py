@@ -113,8 +113,7 @@ def _plain(found: AlpineLine, generation: Generation) -> bool:
 
 
 def _warnings(document: Document, locate: Locate, branch: str, repository: str, tag: str | None) -> list[str]:
-    own = branch_of(document, locate)
-    if tag is not None or own in (None, branch):
+    if tag is not None or (own := branch_of(document, locate)) in (None, branch):
         return []
     # wiki.alpinelinux.org, Repositories: a repository without a tag is in the pool that every upgrade draws from.
     path = f"{branch}/{repository}"

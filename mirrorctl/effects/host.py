@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.alpine import branch_of_release
-from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
 from mirrorctl.effects.rootfs import explain, read_bytes, read_if_present, resolve, shown
 
 if TYPE_CHECKING:
@@ -205,10 +205,16 @@ def shipped_keys(arch: str | None) -> dict[str, bytes]:
     """Return Alpine's own keys for an architecture (all without one), by file name: for a root that has none.
 
     They are those of Alpine's package ``alpine-keys`` (``/usr/share/apk/keys/<arch>``).
+
+    :raises CatalogError: the installation of mirrorctl is broken.
     """
     ids = _SHIPPED_KEYS.get(arch, ()) if arch is not None else chain.from_iterable(_SHIPPED_KEYS.values())
     names = [f"alpine-devel@lists.alpinelinux.org-{key}.rsa.pub" for key in dict.fromkeys(ids)]
-    return {name: read_bytes(_KEYS / name, HINT_LIMIT) for name in names}
+    try:
+        return {name: read_bytes(_KEYS / name, HINT_LIMIT) for name in names}
+    except OSError as error:
+        reason = f"cannot read Alpine's keys in {shown(_KEYS)}: {error.strerror}"
+        raise CatalogError(f"{reason}; they belong to mirrorctl: install mirrorctl again") from error
 
 
 # The family of Alpine's keys: an architecture is a line here, its oldest key first.

@@ -14,6 +14,7 @@ from typing import Final
 
 MAX_LINKS: Final = 40
 """As many symbolic links as Linux follows in one path (path_resolution(7))."""
+PIECE: Final = 256 << 10
 
 _NEXT_STEP: Final = {
     errno.EACCES: "run it as root",
@@ -80,10 +81,13 @@ def read_bytes(path: Path, limit: int) -> bytes:
     _must_be_regular(path, os.lstat(path).st_mode)
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
         _must_be_regular(path, os.fstat(file.fileno()).st_mode)
-        content = file.read(limit + 1)
+        content = bytearray()
+        # In pieces, because a read sets aside at once whatever it is asked for.
+        while len(content) <= limit and (piece := file.read(PIECE)):
+            content += piece
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"longer than the {limit} bytes that are read; move it away", str(path))
-    return content
+    return bytes(content)
 
 
 def _must_be_regular(path: Path, mode: int) -> None:

@@ -80,7 +80,9 @@ class Demo:
 
         :raises StepFailedError: it ended with another status than 0, or was killed after ``PATIENCE``.
         """
-        words = [command, *options, "--root", str(self.root), "--mirrors", str(self.catalog)]
+        words = [command, *options, "--root", str(self.root)]
+        if command != "undo":  # which asks no catalog
+            words += ["--mirrors", str(self.catalog)]
         say(f"$ mirrorctl {' '.join(words)}")
         printed = ""
         with subprocess.Popen(

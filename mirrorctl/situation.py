@@ -1,0 +1,113 @@
+"""Where are we? The catalogs and the system, read once, before anything is measured or changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mirrorctl.core.alpine import branch_of_release, parse_arch, parse_branch
+from mirrorctl.core.catalog.catalog import Catalog, merge
+from mirrorctl.core.catalog.layer import read_layer
+from mirrorctl.core.errors import UsageError
+from mirrorctl.core.files import Source, branch_in, mirror_in
+from mirrorctl.effects.catalogs import read_catalog_files
+from mirrorctl.effects.host import System, read_system, shipped_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mirrorctl.core.model import Located
+    from mirrorctl.core.reading import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person said about the system to work on."""
+
+    root: Path
+    branch: str | None = None
+    arch: str | None = None
+    catalog: Path | None = None
+    """This file instead of all catalogs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where we are, before anything is measured."""
+
+    system: System
+    catalog: Catalog
+    asked: Asked
+    sources: tuple[Source, ...] = field(init=False)
+    """The repositories files, in apk's order."""
+    generation: Generation = field(init=False)
+    """Of the apk that reads them."""
+
+    def __post_init__(self) -> None:
+        sources = (Source(each.name, each.content, each.writable_place) for each in self.system.files)
+        object.__setattr__(self, "sources", tuple(sources))
+        # Where nothing tells, the stricter reader: what apk 3 takes, apk 2 takes too.
+        object.__setattr__(self, "generation", 2 if self.system.apk_generation == 2 else 3)  # noqa: PLR2004 - apk 2
+
+    @property
+    def present(self) -> Located | None:
+        """The mirror that the files name first."""
+        return mirror_in(self.sources, self.catalog.locate)
+
+    def branch(self) -> str:
+        """Return the branch to work for: as asked, else the files', else the release's, as setup-apkrepos does.
+
+        :raises UsageError: nothing tells, or what tells is not Alpine.
+        """
+        if self.asked.branch is not None:
+            return parse_branch(self.asked.branch)
+        if found := branch_in(self.sources, self.catalog.locate):
+            return found
+        if self.system.is_alpine and (found := branch_of_release(self.system.release or "")):
+            return found
+        raise UsageError(f"{self._what()}: say which branch of Alpine, for example --branch v3.22")
+
+    def arch(self) -> str:
+        """Return the architecture to work for.
+
+        :raises UsageError: nothing tells.
+        """
+        if self.asked.arch is not None:
+            return parse_arch(self.asked.arch)
+        if self.system.arch:
+            return self.system.arch
+        raise UsageError(f"{self._what()}: say which architecture, for example --arch x86_64")
+
+    def fill(self) -> str | None:
+        """Return the branch that an empty file gets; None on what is not Alpine, unless a branch is asked for."""
+        return self.branch() if self.system.is_alpine or self.asked.branch else None
+
+    def keys(self) -> Mapping[str, bytes]:
+        """Return the public keys that are trusted: the root's, or Alpine's own where it has none for the arch."""
+        arch = self.arch()
+        if self.system.keys and arch == self.system.arch:
+            return self.system.keys
+        return {**shipped_keys(arch), **self.system.keys}
+
+    def _what(self) -> str:
+        root = self.system.root
+        if self.system.os_id and not self.system.is_alpine:
+            return f"{root} is {self.system.os_name or self.system.os_id}, not Alpine"
+        return f"{root} does not say which Alpine it is"
+
+
+def look(asked: Asked, environ: Mapping[str, str]) -> Situation:
+    """Read the catalogs and the system.
+
+    :raises MirrorctlError: one of them cannot be read, or is wrong.
+    """
+    return Situation(read_system(asked.root), read_catalog(asked.root, environ, asked.catalog), asked)
+
+
+def read_catalog(root: Path, environ: Mapping[str, str], only: Path | None) -> Catalog:
+    """Read all catalogs in force below the root, or only the one given.
+
+    :raises CatalogError: one of them cannot be read, or is wrong.
+    """
+    return merge([read_layer(content, origin) for origin, content in read_catalog_files(root, environ, only)])
