@@ -11,14 +11,14 @@ from mirrorctl.core.errors import UsageError
 from mirrorctl.core.measure.cost import JOBS, Job
 from mirrorctl.core.measure.plan import Plan
 from mirrorctl.core.model import Candidate, Target
-from mirrorctl.core.rewrite import FIRST_REPOSITORIES, Wishes, rewrite, targets_of
+from mirrorctl.core.repositories.rewrite import FIRST_REPOSITORIES, Wishes, rewrite, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mirrorctl.core.measure.race import Race
     from mirrorctl.core.outcome import Outcome
-    from mirrorctl.core.rewrite import Rewrite
+    from mirrorctl.core.repositories.rewrite import Rewrite
     from mirrorctl.situation import Situation
 
 DEFAULT_BUDGET: Final = 5.0

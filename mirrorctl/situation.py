@@ -9,7 +9,7 @@ from mirrorctl.core.alpine import branch_of_release, parse_arch, parse_branch
 from mirrorctl.core.catalog.catalog import Catalog, merge
 from mirrorctl.core.catalog.layer import read_layer
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.files import Source, branch_in, mirror_in
+from mirrorctl.core.repositories.files import Source, branch_in, mirror_in
 from mirrorctl.effects.catalogs import read_catalog_files
 from mirrorctl.effects.host import System, read_system, shipped_keys
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mirrorctl.core.model import Located
-    from mirrorctl.core.reading import Generation
+    from mirrorctl.core.repositories.reading import Generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.diff import MOST_LINES, unified_diff
+from mirrorctl.core.repositories.diff import MOST_LINES, unified_diff
 
 PATH = "/etc/apk/repositories"
 LONG = MOST_LINES + 1

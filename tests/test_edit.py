@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.edit import MOST_NOTES, mend, new_file, rebase
-from mirrorctl.core.entries import alpine_lines
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.reading import Generation, apk_reads
-from mirrorctl.core.repositories import Document, parse
+from mirrorctl.core.repositories.document import Document, parse
+from mirrorctl.core.repositories.edit import MOST_NOTES, mend, new_file, rebase
+from mirrorctl.core.repositories.entries import alpine_lines
+from mirrorctl.core.repositories.reading import Generation, apk_reads
 from tests.known_mirrors import MIRRORS, locate
 from tests.soup import SOUP
 

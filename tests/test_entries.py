@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from mirrorctl.core.entries import alpine_lines, base_of, branch_of, entries_of
-from mirrorctl.core.repositories import parse
+from mirrorctl.core.repositories.document import parse
+from mirrorctl.core.repositories.entries import alpine_lines, base_of, branch_of, entries_of
 from tests.known_mirrors import locate
 from tests.soup import SOUP
 

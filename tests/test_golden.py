@@ -29,11 +29,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mirrorctl.core.edit import Edit, mend, rebase
-from mirrorctl.core.reading import Generation, apk_reads
-from mirrorctl.core.repositories import Document, parse, printable
-from mirrorctl.core.show import ShownLine, lines_for_show
-from mirrorctl.core.toggle import disable, enable
+from mirrorctl.core.repositories.document import Document, parse, printable
+from mirrorctl.core.repositories.edit import Edit, mend, rebase
+from mirrorctl.core.repositories.reading import Generation, apk_reads
+from mirrorctl.core.repositories.show import ShownLine, lines_for_show
+from mirrorctl.core.repositories.toggle import disable, enable
 from tests.known_mirrors import locate
 
 if TYPE_CHECKING:

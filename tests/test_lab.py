@@ -1,7 +1,5 @@
 """Is the lab itself right? What others prove on it is worth no more than this file."""
 
-
-
 from __future__ import annotations
 
 import asyncio

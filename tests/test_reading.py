@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from mirrorctl.core.reading import LINE_ROOM, MOST, REPEATED, Generation, apk_reads, stops_at
-from mirrorctl.core.repositories import parse
+from mirrorctl.core.repositories.document import parse
+from mirrorctl.core.repositories.reading import LINE_ROOM, MOST, REPEATED, Generation, apk_reads, stops_at
 from tests.soup import SOUP
 
 GENERATIONS: tuple[Generation, ...] = (2, 3)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.repositories import Document, Kind, Splice, parse, parse_entry, printable, to_bytes, to_text
+from mirrorctl.core.repositories.document import (
+    Document,
+    Kind,
+    Splice,
+    parse,
+    parse_entry,
+    printable,
+    to_bytes,
+    to_text,
+)
 from tests.soup import SOUP
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 
 from mirrorctl.core.model import Status
-from mirrorctl.core.reading import Generation, apk_reads
-from mirrorctl.core.repositories import parse
-from mirrorctl.core.show import Concern, lines_for_show, without_password
+from mirrorctl.core.repositories.document import parse
+from mirrorctl.core.repositories.reading import Generation, apk_reads
+from mirrorctl.core.repositories.show import Concern, lines_for_show, without_password
 from tests.known_mirrors import MIRRORS, locate
 from tests.soup import SOUP
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.entries import alpine_lines, split_rest
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.reading import Generation, apk_reads
-from mirrorctl.core.repositories import Document, parse
-from mirrorctl.core.toggle import disable, enable, parse_tag
+from mirrorctl.core.repositories.document import Document, parse
+from mirrorctl.core.repositories.entries import alpine_lines, split_rest
+from mirrorctl.core.repositories.reading import Generation, apk_reads
+from mirrorctl.core.repositories.toggle import disable, enable, parse_tag
 from tests.known_mirrors import locate
 from tests.soup import SOUP
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.variables import PATH_MAX, VariableError, define, expand
+from mirrorctl.core.repositories.variables import PATH_MAX, VariableError, define, expand
 
 VALUES = {b"a": b"one", b"empty": b"", b"long": b"x" * 4000}
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from mirrorctl.cli.output import Output, exit_status
-from mirrorctl.core.diff import unified_diff
 from mirrorctl.core.errors import NoUsableMirrorError
 from mirrorctl.core.outcome import Outcome, why_none
 from mirrorctl.core.report import ChangedFile, as_object, exclusions
-from mirrorctl.core.rewrite import Enabled, Rewrite, Wishes, rewrite
+from mirrorctl.core.repositories.diff import unified_diff
+from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite
 from mirrorctl.pipeline import measure, write
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def enabled_by(names: Sequence[str], situation: Situation, *, tag: str | None, n
     """
     from mirrorctl.core.alpine import parse_kind
     from mirrorctl.core.errors import UsageError
-    from mirrorctl.core.toggle import parse_tag
+    from mirrorctl.core.repositories.toggle import parse_tag
 
     if tag is not None and no_tag:
         raise UsageError("--tag and --no-tag exclude each other: give one of them")

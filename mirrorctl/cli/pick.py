@@ -87,7 +87,7 @@ def pick(
     from mirrorctl.core.alpine import parse_kind
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.measure.rank import State
-    from mirrorctl.core.rewrite import Wishes
+    from mirrorctl.core.repositories.rewrite import Wishes
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
@@ -125,7 +125,7 @@ def pick(
 def _ask_which(outcome: Outcome) -> Standing | None:
     """Show the ranking and ask; return a mirror other than the proposed one, or None."""
     from mirrorctl.core.report import table
-    from mirrorctl.core.repositories import printable
+    from mirrorctl.core.repositories.document import printable
 
     usable = [each for each in outcome.ranking if each.failure is None][:_SHOWN]
     if outcome.chosen and outcome.chosen not in usable:

@@ -51,7 +51,7 @@ def rank(
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
     from mirrorctl.core.outcome import why_none
     from mirrorctl.core.report import FORMATS, as_object, first
-    from mirrorctl.core.rewrite import Wishes
+    from mirrorctl.core.repositories.rewrite import Wishes
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 

@@ -10,7 +10,7 @@ from mirrorctl.cli import options
 from mirrorctl.cli.output import Output
 
 if TYPE_CHECKING:
-    from mirrorctl.core.show import ShownLine
+    from mirrorctl.core.repositories.show import ShownLine
 
 _ROOT = Path("/")
 
@@ -28,9 +28,9 @@ def show(
       mirrorctl show
       mirrorctl show --root /mnt --json
     """
-    from mirrorctl.core.reading import apk_reads
-    from mirrorctl.core.repositories import parse
-    from mirrorctl.core.show import lines_for_show
+    from mirrorctl.core.repositories.document import parse
+    from mirrorctl.core.repositories.reading import apk_reads
+    from mirrorctl.core.repositories.show import lines_for_show
     from mirrorctl.situation import Asked, look
 
     output = Output(as_json, quiet=quiet)

@@ -47,7 +47,7 @@ def enable(
     from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, files_object, is_usable, measured, summary
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
-    from mirrorctl.core.rewrite import Wishes, rewrite
+    from mirrorctl.core.repositories.rewrite import Wishes, rewrite
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
@@ -103,7 +103,7 @@ def disable(
     from mirrorctl.cli.conclude import Ending, apply, files_object, summary
     from mirrorctl.core.alpine import parse_kind
     from mirrorctl.core.errors import UsageError
-    from mirrorctl.core.rewrite import Wishes, rewrite
+    from mirrorctl.core.repositories.rewrite import Wishes, rewrite
     from mirrorctl.situation import Asked, look
 
     if print_file and as_json:

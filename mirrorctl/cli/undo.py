@@ -26,8 +26,8 @@ def undo(
       mirrorctl undo --dry-run
     """
     from mirrorctl.cli.conclude import files_object
-    from mirrorctl.core.diff import unified_diff
     from mirrorctl.core.report import ChangedFile
+    from mirrorctl.core.repositories.diff import unified_diff
     from mirrorctl.effects import writer
 
     output = Output(as_json, quiet=quiet)

@@ -42,7 +42,7 @@ def use(
     from mirrorctl.cli.conclude import Ending, change, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import UsageError
-    from mirrorctl.core.rewrite import Wishes
+    from mirrorctl.core.repositories.rewrite import Wishes
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 

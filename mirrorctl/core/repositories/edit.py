@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.entries import alpine_lines
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.reading import stops_at
-from mirrorctl.core.repositories import BLANKS, ENDING, Document, Kind, Splice, printable, to_bytes
+from mirrorctl.core.repositories.document import BLANKS, ENDING, Document, Kind, Splice, printable, to_bytes
+from mirrorctl.core.repositories.entries import alpine_lines
+from mirrorctl.core.repositories.reading import stops_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mirrorctl.core.entries import AlpineLine
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.reading import Generation
-    from mirrorctl.core.repositories import Line
+    from mirrorctl.core.repositories.document import Line
+    from mirrorctl.core.repositories.entries import AlpineLine
+    from mirrorctl.core.repositories.reading import Generation
 
 MOST_NOTES: Final = 50
 """How many notes a person gets; the rest is counted."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mirrorctl.core.edit import Edit, checked_base, removal, told
-from mirrorctl.core.entries import alpine_lines, branch_of, split_rest
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.reading import LIMIT, apk_reads
-from mirrorctl.core.repositories import Splice, parse_entry, printable, to_bytes
+from mirrorctl.core.repositories.document import Splice, parse_entry, printable, to_bytes
+from mirrorctl.core.repositories.edit import Edit, checked_base, removal, told
+from mirrorctl.core.repositories.entries import alpine_lines, branch_of, split_rest
+from mirrorctl.core.repositories.reading import LIMIT, apk_reads
 
 if TYPE_CHECKING:
-    from mirrorctl.core.entries import AlpineLine
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.reading import Generation, Ignored
-    from mirrorctl.core.repositories import Document, Line
+    from mirrorctl.core.repositories.document import Document, Line
+    from mirrorctl.core.repositories.entries import AlpineLine
+    from mirrorctl.core.repositories.reading import Generation, Ignored
 
 _TAG = re.compile(r"[A-Za-z0-9_.+-]+")
 

@@ -8,16 +8,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.alpine import REPOSITORY_KINDS
-from mirrorctl.core.entries import split_rest
 from mirrorctl.core.model import Mirror, Status
-from mirrorctl.core.reading import MENDABLE, REPEATED
-from mirrorctl.core.repositories import printable
+from mirrorctl.core.repositories.document import printable
+from mirrorctl.core.repositories.entries import split_rest
+from mirrorctl.core.repositories.reading import MENDABLE, REPEATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.reading import Generation, Ignored, Loaded, Reading
+    from mirrorctl.core.repositories.reading import Generation, Ignored, Loaded, Reading
 
 
 class Concern(StrEnum):

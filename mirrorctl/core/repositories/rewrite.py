@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mirrorctl.core.edit import mend, new_file, rebase
-from mirrorctl.core.entries import base_of, entries_of
 from mirrorctl.core.model import Target
-from mirrorctl.core.repositories import Document, parse
-from mirrorctl.core.toggle import disable, enable
+from mirrorctl.core.repositories.document import Document, parse
+from mirrorctl.core.repositories.edit import mend, new_file, rebase
+from mirrorctl.core.repositories.entries import base_of, entries_of
+from mirrorctl.core.repositories.toggle import disable, enable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mirrorctl.core.alpine import RepositoryKind
-    from mirrorctl.core.edit import Edit
-    from mirrorctl.core.files import Source
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.reading import Generation
+    from mirrorctl.core.repositories.edit import Edit
+    from mirrorctl.core.repositories.files import Source
+    from mirrorctl.core.repositories.reading import Generation
 
 FIRST_REPOSITORIES = ("main", "community")
 """What a new file asks for, as in Alpine's images."""

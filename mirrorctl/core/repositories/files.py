@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mirrorctl.core.entries import base_of, branch_of
-from mirrorctl.core.repositories import parse
+from mirrorctl.core.repositories.document import parse
+from mirrorctl.core.repositories.entries import base_of, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import unified_diff as _unified_diff
 from typing import Final
 
-from mirrorctl.core.repositories import printable, to_text
+from mirrorctl.core.repositories.document import printable, to_text
 
 MOST_LINES: Final = 2000
 """Of longer files the changed middle is shown in one piece: difflib's time grows with the square of the lines."""

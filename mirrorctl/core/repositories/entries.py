@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mirrorctl.core.repositories import printable, to_bytes, to_text
-from mirrorctl.core.variables import VariableError, define, expand
+from mirrorctl.core.repositories.document import printable, to_bytes, to_text
+from mirrorctl.core.repositories.variables import VariableError, define, expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mirrorctl.core.model import Locate, Located
-    from mirrorctl.core.repositories import Document, Entry, Line
+    from mirrorctl.core.repositories.document import Document, Entry, Line
 
 _BRANCH = re.compile(r"edge|latest-stable|v[0-9]+\.[0-9]+")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -11,13 +11,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from mirrorctl.core.repositories import BLANKS, ENDING, to_bytes, to_text
-from mirrorctl.core.variables import PATH_MAX, VariableError, define, expand
+from mirrorctl.core.repositories.document import BLANKS, ENDING, to_bytes, to_text
+from mirrorctl.core.repositories.variables import PATH_MAX, VariableError, define, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mirrorctl.core.repositories import Document
+    from mirrorctl.core.repositories.document import Document
 
 Generation = Literal[2, 3]
 """apk-tools 2.x (to Alpine 3.22) or 3.x (from Alpine 3.23)."""
