@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format picture clean
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mirrorctl needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
@@ -25,6 +25,9 @@ test: lint  ## everything that must hold
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='mirrorctl/core/*' --fail-under=100
 	$(BIN)/coverage report --skip-covered
+
+picture: .venv/ready  ## record docs/terminal.svg from the real program on the lab
+	$(BIN)/python -m tests.lab.picture docs/terminal.svg
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

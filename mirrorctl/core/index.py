@@ -23,6 +23,7 @@ MOST_COMPRESSED: Final = 16 << 20
 """Bytes of a whole index. Alpine's largest is 2 MB."""
 MOST_DECOMPRESSED: Final = 96 << 20
 _MOST_SIGNATURE: Final = 64 << 10
+_MOST_DESCRIPTION: Final = 160
 _MOST_LINE: Final = 1 << 20
 _MOST_MEMBERS: Final = 64
 _MOST_GZIP_MEMBERS: Final = 16
@@ -74,6 +75,7 @@ def signer(index: Index, keys: Mapping[str, bytes]) -> str:
 
     algorithms = {"RSA": hashes.SHA1(), "RSA256": hashes.SHA256(), "RSA512": hashes.SHA512()}  # noqa: S303 - Alpine's
     check_trust(index.signatures, keys)
+    wrong = ""
     for signature in index.signatures:
         if (pem := keys.get(signature.key_name)) is None:
             continue
@@ -87,9 +89,10 @@ def signer(index: Index, keys: Mapping[str, bytes]) -> str:
         try:
             key.verify(signature.value, index.digests[signature.algorithm], padding.PKCS1v15(), digest)
         except InvalidSignature:
+            wrong = signature.key_name
             continue
         return signature.key_name
-    raise BadIndexError(f"signature by {index.signatures[0].key_name} does not fit the bytes: corrupt or changed")
+    raise BadIndexError(f"signature by {wrong} does not fit the bytes: corrupt or changed")
 
 
 def check_trust(signatures: tuple[Signature, ...], keys: Mapping[str, bytes]) -> None:
@@ -150,6 +153,7 @@ class IndexReader:
     def _feed_signature(self, data: bytes) -> bytes:
         self._first += self._inflate.decompress(data, _MOST_SIGNATURE)
         if self._inflate.unconsumed_tail or len(self._first) > _MOST_SIGNATURE:
+            _read_signatures(bytes(self._first))  # an index without one is all in its first member
             raise BadIndexError("its signature is too long")
         if not self._inflate.eof:
             return b""
@@ -183,7 +187,6 @@ class _TarStream:
 
     def __init__(self, arch: bytes) -> None:
         self._arch = arch
-        self.description = ""
         self.packages = 0
         self.built_at: int | None = None
         self.foreign_arch = ""
@@ -194,6 +197,7 @@ class _TarStream:
         self._members = 0
         self._ended = False
         self._seen = False
+        self._description = b""
         self._line = b"\n"  # so that the first line of the APKINDEX is found like all others
 
     def feed(self, piece: bytes) -> None:
@@ -215,6 +219,10 @@ class _TarStream:
                 self._header(buffer[at : at + _BLOCK])
                 at += _BLOCK
         self._buffer = b"" if self._ended else buffer[at:]
+
+    @property
+    def description(self) -> str:
+        return self._description.decode("utf-8", "replace").strip()
 
     def finish(self) -> None:
         if self._left or not self._seen:
@@ -241,8 +249,8 @@ class _TarStream:
             self._seen = True
 
     def _content(self, part: bytes) -> None:
-        if self._member == "DESCRIPTION" and len(self.description) < 160:  # noqa: PLR2004 - apk reads as much
-            self.description += part[:160].decode("utf-8", "replace").strip()
+        if self._member == "DESCRIPTION":
+            self._description = (self._description + part)[:_MOST_DESCRIPTION]
         elif self._member == "APKINDEX":
             lines = self._line + part
             cut = lines.rfind(b"\n")

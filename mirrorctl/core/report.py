@@ -68,6 +68,7 @@ def candidate_fields(standing: Standing) -> dict[str, Json]:
         "verified": [sample.target.index_path for sample in served],
         "signed_by": longest.signer if longest else None,
         "answered_by": reply.host if reply else None,
+        "connection_kept": reply.kept if reply else None,
     }
 
 
