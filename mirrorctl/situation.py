@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mirrorctl.core.alpine import branch_of_release, parse_arch, parse_branch
+from mirrorctl.core.alpine import arch_of_machine, branch_of_release, parse_arch, parse_branch
 from mirrorctl.core.catalog.catalog import Catalog, merge
 from mirrorctl.core.catalog.layer import read_layer
 from mirrorctl.core.errors import UsageError
@@ -75,8 +75,8 @@ class Situation:
         """
         if self.asked.arch is not None:
             return parse_arch(self.asked.arch)
-        if self.system.arch:
-            return self.system.arch
+        if own := self._own_arch():
+            return own
         raise UsageError(f"{self._what()}: say which architecture, for example --arch x86_64")
 
     def fill(self) -> str | None:
@@ -86,9 +86,15 @@ class Situation:
     def keys(self) -> Mapping[str, bytes]:
         """Return the public keys that are trusted: the root's, or Alpine's own where it has none for the arch."""
         arch = self.arch()
-        if self.system.keys and arch == self.system.arch:
+        if self.system.keys and arch == self._own_arch():
             return self.system.keys
         return {**shipped_keys(arch), **self.system.keys}
+
+    def _own_arch(self) -> str | None:
+        """Return the root's architecture; where an Alpine does not say it, apk goes by how it was compiled."""
+        if self.system.arch or not self.system.is_alpine:
+            return self.system.arch
+        return arch_of_machine(self.system.machine)
 
     def _what(self) -> str:
         root = self.system.root

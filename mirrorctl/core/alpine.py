@@ -18,6 +18,7 @@ AHEAD: Final = 6
 """How many branches (two a year) past that one are taken for real when somebody asks for them by name."""
 ARCHES: Final = ("aarch64", "armhf", "armv7", "loongarch64", "mips64", "ppc64le", "riscv64", "s390x", "x86", "x86_64")
 
+_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64", "armv6l": "armhf", "armv7l": "armv7", "armv8l": "armv7"}
 _BRANCH = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -89,6 +90,14 @@ def branch_of_release(text: str) -> str | None:
         return "edge"
     match = re.match(r"(\d+)\.(\d+)", text)
     return f"v{match[1]}.{match[2]}" if match else None
+
+
+def arch_of_machine(machine: str) -> str | None:
+    """Return the architecture of an apk that runs on a machine which uname(2) calls so; None if there is none."""
+    if re.fullmatch(r"i[3-6]86", machine):
+        return "x86"
+    name = _MACHINES.get(machine, machine)
+    return name if name in ARCHES else None
 
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:

@@ -68,6 +68,8 @@ class System:
     """``PRETTY_NAME`` of os-release(5), for people."""
     arch: str | None
     """First word of ``/etc/apk/arch``. Not ``apk --print-arch``, which tells how apk was compiled."""
+    machine: str
+    """What uname(2) calls the machine that we run on."""
     apk_generation: int | None
     """2 or 3; None when nothing tells."""
     files: tuple[RepositoriesFile, ...]
@@ -103,6 +105,7 @@ def read_system(root: Path) -> System:
         os_id=os_release.get("ID"),
         os_name=os_release.get("PRETTY_NAME"),
         arch=next(iter(arch.partition("\n")[0].split()), None) if arch is not None else None,
+        machine=os.uname().machine,
         apk_generation=generation,
         files=tuple(_repositories_files(root, generation)),
         keys=_trusted_keys(root),
