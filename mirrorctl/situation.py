@@ -90,6 +90,13 @@ class Situation:
             return self.system.keys
         return {**shipped_keys(arch), **self.system.keys}
 
+    def notes_on(self, base_url: str) -> tuple[str, ...]:
+        """Return what a person should know before the files name that base URL."""
+        if base_url.startswith("https:") and self.system.is_alpine and not self.system.has_authorities:
+            note = f"{self.system.root} has no CA certificates, without which its apk cannot use https"
+            return (f"{note}: install ca-certificates there first, or use --scheme http",)
+        return ()
+
     def _own_arch(self) -> str | None:
         """Return the root's architecture; where an Alpine does not say it, apk goes by how it was compiled."""
         if self.system.arch or not self.system.is_alpine:

@@ -306,3 +306,15 @@ def test_reading_a_system_imports_nothing_slow() -> None:
     code = f"import sys, mirrorctl.effects.host, mirrorctl.effects.catalogs; print({slow} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+def test_authorities_are_found_where_the_images_have_them(tmp_path: Path) -> None:
+    """From 3.12 on ``cert.pem`` is a link to the bundle, before that a file; 3.6 has neither."""
+    assert not read_system(lay(tmp_path / "3.6", {"etc/alpine-release": b"3.6.5\n"})).has_authorities
+    assert read_system(lay(tmp_path / "3.9", {"etc/ssl/cert.pem": b""})).has_authorities
+    root = lay(tmp_path / "3.20", {"etc/ssl/certs/ca-certificates.crt": b""})
+    (root / "etc/ssl/cert.pem").symlink_to("/nowhere")
+    assert read_system(root).has_authorities
+    circle = lay(tmp_path / "circle", {"etc/ssl/certs/x": b""})
+    (circle / "etc/ssl/cert.pem").symlink_to("cert.pem")
+    assert not read_system(circle).has_authorities

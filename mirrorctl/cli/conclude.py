@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,7 @@ def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Endin
     assert outcome.chosen is not None
     base_url = outcome.chosen.candidate.url
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
+    result = replace(result, notes=(*result.notes, *situation.notes_on(base_url)))
     files, written = apply(situation, result, ending)
     fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=files, notes=result.notes)
     ending.output.object({**fields, "written": written})

@@ -35,6 +35,7 @@ APK_3: Final = 3
 FIRST_APK_3_BRANCH: Final = (3, 23)
 """The first Alpine whose apk is apk 3 (release notes of Alpine 3.23)."""
 
+_AUTHORITIES: Final = ("/etc/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt")
 _APK_TOOLS = re.compile(rb"^P:apk-tools\nV:([23])\.", re.MULTILINE)
 # Both as in platform.freedesktop_os_release() of Python, which reads the running system only.
 _OS_RELEASE_LINE = re.compile(r"""^(?P<key>[a-zA-Z0-9_]+)=(?P<quote>["']?)(?P<value>.*)(?P=quote)$""")
@@ -77,6 +78,9 @@ class System:
     keys: Mapping[str, bytes]
     """The content of each file in the key directories, by its name; whether it is a key is for the verifier to say."""
 
+    has_authorities: bool
+    """Whether certificate authorities are where its apk looks for them; without them apk cannot use https."""
+
     @property
     def is_alpine(self) -> bool:
         """Whether this is Alpine Linux itself and not a distribution made from it, nor another one."""
@@ -109,7 +113,15 @@ def read_system(root: Path) -> System:
         apk_generation=generation,
         files=tuple(_repositories_files(root, generation)),
         keys=_trusted_keys(root),
+        has_authorities=any(_is_file(root, name) for name in _AUTHORITIES),
     )
+
+
+def _is_file(root: Path, name: str) -> bool:
+    try:
+        return resolve(root, name).is_file()
+    except OSError:
+        return False
 
 
 def _hint(root: Path, name: str) -> str | None:

@@ -37,6 +37,7 @@ def make_root(
     files = {
         "etc/alpine-release": f"{release}\n".encode(),
         "etc/os-release": os_release.encode(),
+        "etc/ssl/cert.pem": b"",
         "etc/apk/arch": f"{arch}\n".encode(),
         "etc/apk/repositories": lines,
         **{f"etc/apk/keys/{key.name}": key.public_pem for key in (tuple(keys) or (lab_key(),))},
