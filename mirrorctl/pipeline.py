@@ -71,8 +71,8 @@ def make_plan(
         candidates=candidates,
         targets=_targets(situation, wishes, (only or candidates[0]).url),
         job=_job(terms.job or settings.job or "typical"),
-        budget=_within(terms.budget or settings.budget or DEFAULT_BUDGET, MAX_BUDGET, "--budget", "seconds"),
-        max_age=3600 * _within(terms.max_age or settings.max_age or DEFAULT_MAX_AGE, inf, "--max-age", "hours"),
+        budget=_within(_first(terms.budget, settings.budget, DEFAULT_BUDGET), MAX_BUDGET, "--budget", "seconds"),
+        max_age=3600 * _within(_first(terms.max_age, settings.max_age, DEFAULT_MAX_AGE), inf, "--max-age", "hours"),
         current=next((each for each in candidates if present and each.mirror.id == present.mirror.id), None),
         wanted=only,
         survey=survey,
@@ -102,6 +102,11 @@ def _job(name: str) -> Job:
     if job := JOBS.get(name):
         return job
     raise UsageError(f"no job '{name}': there are {', '.join(JOBS)}")
+
+
+def _first(*values: float | None) -> float:
+    """Return the first that was given; 0 counts as given, and is refused later."""
+    return next(value for value in values if value is not None)
 
 
 def _within(value: float, most: float, option: str, unit: str) -> float:
