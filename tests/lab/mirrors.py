@@ -61,6 +61,12 @@ class LabMirror:
     country: str | None = None
     location: str | None = None
     status: str = "active"
+    host: str | None = None
+    """The name by which clients know it, in its URL and on its certificate; None: they know the address."""
+    address: str | None = None
+    """Where it listens; None is an address of loopback, its own."""
+    port: int = 0
+    """0 is any that is free."""
 
     def __post_init__(self) -> None:
         if self.fault is not None and self.fault not in names():
@@ -96,7 +102,7 @@ class Lab:
     async def __aenter__(self) -> Self:
         try:
             for number, mirror in enumerate(self.mirrors.values()):
-                self._open(mirror, _address(number))
+                self._open(mirror, mirror.address or _address(number))
         except BaseException:
             await self._close()
             raise
@@ -112,8 +118,10 @@ class Lab:
     def url(self, mirror_id: str) -> str:
         """Return a mirror's base URL, without a slash at the end."""
         mirror = self.mirrors[mirror_id]
-        host, port = self._listeners[mirror_id].getsockname()
-        return f"{'https' if mirror.certificate else 'http'}://{host}:{port}{mirror.base_path}"
+        address, port = self._listeners[mirror_id].getsockname()
+        scheme, usual = ("https", 443) if mirror.certificate else ("http", 80)
+        place = mirror.host or address
+        return f"{scheme}://{place if port == usual else f'{place}:{port}'}{mirror.base_path}"
 
     def paths(self, mirror_id: str) -> list[str]:
         """Return the paths that a mirror was asked for, in order."""
@@ -148,14 +156,14 @@ class Lab:
         # The protocol is named because asyncio sets TCP_NODELAY only then; without it a body comes 40 ms late.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._listeners[mirror.id] = listener
-        listener.bind((address, 0))
+        listener.bind((address, mirror.port))
         listener.setblocking(False)
         self._contexts[mirror.id] = None
         if mirror.certificate is not None:
             if self._authority is None:
                 raise ValueError(f"{mirror.id} speaks https: give the lab an authority")
             self._contexts[mirror.id] = self._authority.server_context(
-                (address, f"{mirror.id}.test"), mirror.certificate
+                (address, mirror.host or f"{mirror.id}.test"), mirror.certificate
             )
         if mirror.fault != REFUSED:
             listener.listen(1024)
