@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.errors import CatalogError
 from mirrorctl.core.index import BadIndexError, IndexReader, check_trust, signer
-from mirrorctl.core.measure.meter import Meter
 from mirrorctl.core.measure.runner import Probe, Runner, Start, Stop
 from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
 from mirrorctl.core.model import Failure, Stage
@@ -84,11 +83,15 @@ async def run(
     :param watch: called after every step, for a view of the race.
     """
     tasks: dict[asyncio.Task[None], Runner] = {}
+    stopped: set[asyncio.Task[None]] = set()
     try:
         while True:
             for move in race.moves(network.now()):
                 if isinstance(move, Stop):
-                    _cancel(tasks, move.runner)
+                    task = next(task for task, runner in tasks.items() if runner is move.runner)
+                    task.cancel()
+                    stopped.add(task)
+                    del tasks[task]
                 else:
                     tasks[asyncio.create_task(_look(race, network, keys, move))] = move.runner
             watch(race)
@@ -97,20 +100,13 @@ async def run(
                 return
             done, _ = await asyncio.wait(tasks, timeout=min(_TICK, left), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                if (runner := tasks.pop(task, None)) is not None:
-                    race.ended(runner)
-                    task.result()
+                race.ended(tasks.pop(task))
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
-        if tasks:  # let them close their sockets; whoever does not listen is left behind
-            await asyncio.wait(tasks, timeout=_TICK)
-
-
-def _cancel(tasks: dict[asyncio.Task[None], Runner], runner: Runner) -> None:
-    for task in [task for task, its in tasks.items() if its is runner]:
-        task.cancel()
-        del tasks[task]
+        if ending := {*tasks, *stopped}:  # let them close their sockets; whoever does not listen is left behind
+            await asyncio.wait(ending, timeout=_TICK)
 
 
 async def download(network: Network, url: str, most_bytes: int, seconds: float) -> bytes:
@@ -143,9 +139,10 @@ async def _look(race: Race, network: Network, keys: Mapping[str, bytes], move: S
                 connected = await _connect(network, runner, limits.connect_patience)
                 race.observe(runner, connected, network.now())
             case Probe.ASK:
-                async with _patience(limits.answer_patience, Stage.RESPONSE):
-                    seen: Sample = await _ask(race, network, keys, runner.candidate, move.targets[0])
-                race.observe(runner, seen, network.now())
+                for target in move.targets:
+                    async with _patience(limits.answer_patience, Stage.RESPONSE):
+                        seen: Sample = await _ask(race, network, keys, runner, target)
+                    race.observe(runner, seen, network.now())
             case Probe.READ:
                 for target in move.targets:
                     seen = await _read(race, network, keys, move, target)
@@ -172,14 +169,12 @@ async def _connect(network: Network, runner: Runner, patience: float) -> Connect
         ) from None
 
 
-async def _ask(
-    race: Race, network: Network, keys: Mapping[str, bytes], candidate: Candidate, target: Target
-) -> Answered:
+async def _ask(race: Race, network: Network, keys: Mapping[str, bytes], runner: Runner, target: Target) -> Answered:
     """Look at the beginning of an index: enough to know HTML, an unknown signer or a missing branch for what it is."""
     reader = IndexReader(target.arch)
     got = 0
     most = race.plan.limits.head_bytes
-    async with network.get(_index_url(candidate, target), first_bytes=most) as response:
+    async with network.get(_index_url(runner.candidate, target), first_bytes=most) as response:
         _check_status(response.status, target)
         async for chunk in response.chunks():
             race.bytes += len(chunk)
@@ -190,7 +185,7 @@ async def _ask(
     if reader.signatures is not None:
         check_trust(reader.signatures, keys)
     return Answered(
-        response.setup_seconds, response.request_seconds, response.whole_bytes, response.host, response.kept
+        target, response.setup_seconds, response.request_seconds, response.whole_bytes, response.host, response.kept
     )
 
 
@@ -203,7 +198,7 @@ async def _read(race: Race, network: Network, keys: Mapping[str, bytes], move: S
             response = await stack.enter_async_context(network.get(_index_url(runner.candidate, target)))
         _check_status(response.status, target)
         began = network.now()
-        meter = runner.meter = Meter(began)
+        runner.receive(began, kept=response.setup_seconds is None)
         chunks = aiter(response.chunks())
         while True:
             async with _patience(patience, Stage.TRANSFER):
@@ -213,9 +208,9 @@ async def _read(race: Race, network: Network, keys: Mapping[str, bytes], move: S
             reader.feed(chunk)
             if not trusted and reader.signatures is not None:
                 check_trust(reader.signatures, keys)
-            meter.add(network.now(), len(chunk))
+            runner.arrive(network.now(), len(chunk))
             race.bytes += len(chunk)
-    index = reader.finish()
+    index, meter = reader.finish(), runner.meter
     return Served(
         target=target,
         setup_seconds=response.setup_seconds,

@@ -38,13 +38,13 @@ def user_agent(environ: Mapping[str, str]) -> str:
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     """Return the URL of the proxy that apk would use; None for a direct connection.
 
-    The upper-case variable wins even when it is empty; a proxy that is not ``http://`` is silently not used;
+    The upper-case variable wins even when it is empty; one that is no ``http://`` URL is silently not used;
     ``NO_PROXY`` is a list of suffixes (no dot boundary), ``*`` is everybody.
     """
     parts = urlsplit(url)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name, environ.get(name.lower(), ""))
-    if not proxy.startswith("http://"):
+    if not proxy.startswith("http://") or not _is_url(proxy):
         return None
     host = (parts.hostname or "").lower()
     excepted = environ.get("NO_PROXY", environ.get("no_proxy", ""))
@@ -73,13 +73,19 @@ def next_hop(url: str, status: int, location: str | None, hops: int) -> str | Fa
         return Failure(Stage.RESPONSE, f"redirects more than {MOST_REDIRECTS} times, apk gives up; last to {shown}")
     if location.startswith("/") and not location.startswith("//"):
         return urljoin(url, location)
-    try:
-        parts = urlsplit(location)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known:
+    if not _is_url(location):
         return Failure(Stage.RESPONSE, f"redirects to {shown}, which apk does not follow")
-    if url.startswith("https:") and location.startswith("http:"):
+    if url.startswith("https:") and urlsplit(location).scheme != "https":
         return Failure(Stage.RESPONSE, f"redirects from https to {shown}: not taken")
     return location
+
+
+def _is_url(text: str) -> bool:
+    """Return whether it is an absolute URL of a host and a port that can be."""
+    if not text.isprintable() or " " in text:  # urlsplit overlooks tabs and the like, others would not
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -266,9 +266,8 @@ class _TarStream:
             self.built_at = max(int(built), self.built_at or 0)
         ours = lines.count(b"\nA:%s\n" % self._arch) + lines.count(b"\nA:noarch\n")
         if not self.foreign_arch and lines.count(b"\nA:") != ours:  # counting is quick, looking is not
-            for found in _ARCH.findall(lines):
-                if found not in (self._arch, b"noarch"):
-                    self.foreign_arch = ascii(found.decode("utf-8", "replace")[:40]).strip("'")
+            named = (found for found in _ARCH.findall(lines) if found not in (self._arch, b"noarch"))
+            self.foreign_arch = ascii(next(named, b"").decode("utf-8", "replace")[:40])[1:-1]
 
 
 def _check_magic(data: bytes) -> None:

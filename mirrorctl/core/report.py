@@ -44,6 +44,8 @@ def candidate_fields(standing: Standing) -> dict[str, Json]:
     served = standing.served
     longest = max(served, key=lambda sample: sample.bytes, default=None)
     reply = answered or longest
+    replies = [sample for sample in standing.samples if not isinstance(sample, Connected)]
+    setups = [round(sample.setup_seconds, 6) for sample in replies if sample.setup_seconds is not None]
     failure = standing.failure
     return {
         "id": mirror.id,
@@ -61,7 +63,7 @@ def candidate_fields(standing: Standing) -> dict[str, Json]:
         "resolve_seconds": _finite(connected.resolve_seconds) if connected else None,
         "connect_seconds": _finite(connected.connect_seconds) if connected else None,
         "round_trip_seconds": _finite(connected.round_trip_seconds) if connected else None,
-        "setup_seconds": _finite(reply.setup_seconds) if reply and reply.setup_seconds is not None else None,
+        "setup_seconds": min(setups, default=None),
         "request_seconds": _finite(standing.link.request.expected) if standing.link and reply else None,
         "throughput_bytes_per_second": round(standing.link.rate.expected) if standing.link and longest else None,
         "index_built_at": standing.built_at,

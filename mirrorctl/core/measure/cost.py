@@ -10,13 +10,17 @@ What is not known is an interval: a prediction says how good and how bad it can 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log2
+from math import inf, sqrt
 from typing import Final
 
 INITIAL_WINDOW: Final = 14_600
 """Bytes that a server sends before the first acknowledgement (RFC 6928)."""
 CEILING: Final = 125e6
 """Bytes per second that no mirror is expected to exceed: 1 Gbit/s. Bounds what is not measured yet."""
+_IDLE: Final = 0.2
+"""Seconds and a round trip after which a server takes its window back by half (RFC 2861; Linux does it by default)."""
+_SURE: Final = 1.0001
+"""The ratio of rates at which looking for one ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,40 @@ def _seconds(job: Job, link: Link, setup: float, request: float, rate: float) ->
     if rate <= 0:
         return inf
     connections = 1 if link.kept else job.requests
-    growth = _growth(job.bytes / connections, link.round_trip, rate)
-    return connections * (setup + growth) + job.requests * request + job.bytes / rate
+    transfer = transfer_seconds(job.bytes / connections, rate, link.round_trip)
+    return connections * (setup + transfer) + job.requests * request
 
 
-def _growth(size: float, round_trip: float, rate: float) -> float:
-    """Return the seconds that a connection loses while its window grows to what the rate needs, or the size."""
-    window = min(rate * round_trip, size)
-    return round_trip * log2(window / INITIAL_WINDOW) if window > INITIAL_WINDOW else 0.0
+def transfer_seconds(size: float, rate: float, round_trip: float, window: float = INITIAL_WINDOW) -> float:
+    """Return the seconds from the first byte to the last, while the window grows to what the rate needs.
+
+    :param window: bytes that the server sends in the first round trip.
+    """
+    seconds = 0.0
+    while window < rate * round_trip and window < size:
+        size -= window
+        window *= 2
+        seconds += round_trip
+    return seconds + size / rate
+
+
+def rate_of(size: float, seconds: float, round_trip: float, window: float = INITIAL_WINDOW) -> float:
+    """Return the rate at which so many bytes take so many seconds: the inverse of ``transfer_seconds``.
+
+    ``CEILING`` where the time went into the growth of the window, so that it tells nothing of the rate.
+    """
+    low, high = 1.0, CEILING
+    if transfer_seconds(size, high, round_trip, window) >= seconds:
+        return high
+    while high > low * _SURE:
+        middle = sqrt(low * high)
+        if transfer_seconds(size, middle, round_trip, window) > seconds:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def window_after(carried: int, idle: float, round_trip: float) -> float:
+    """Return the window of a connection that has carried so many bytes and then rested for so many seconds."""
+    return max(INITIAL_WINDOW, (INITIAL_WINDOW + carried) >> int(min(idle / (_IDLE + round_trip), 64)))

@@ -1,32 +1,43 @@
 """At what rate do a transfer's bytes arrive, and how sure is that?
 
-The rate of the whole is too low (it holds TCP's slow start), the rate of the last moment too noisy. The second half of
-the bytes is what sustained transfer looks like; how it compares with the whole says whether it was still growing.
+Bytes over time is too low a rate: most of an index comes while TCP's window still grows. So the question is turned
+round: at which rate would that many bytes have taken that long, over that round trip? Where the window alone explains
+the time there is no upper bound from it; how fast a burst came in is one, since buffers on the way only squeeze bursts.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from mirrorctl.core.measure.cost import CEILING, Interval
+from mirrorctl.core.measure.cost import CEILING, INITIAL_WINDOW, Interval, rate_of
 
 _MOST_POINTS: Final = 128
 _SHORTEST: Final = 1e-4
 """Seconds: what arrives faster than this came out of a buffer, so the clock says nothing."""
-_GROWING: Final = 1.3
-"""A second half this much faster than the whole was still in slow start."""
-_SPREAD: Final = 1.25
-"""How far a settled rate may still be off, either way."""
+_BURST: Final = 65_536
+"""Bytes that make a burst worth timing."""
+_OFF: Final = 1.2
+"""How far times may be off, either way: round trips vary, and servers are not always as quick."""
+_LATE: Final = 0.015
+"""Seconds by which our own work may make bytes late."""
 
 
 class Meter:
-    """Counts one transfer. ``add`` is called as bytes arrive, with the time in seconds of any steady clock."""
+    """Counts one transfer. ``add`` is called as bytes arrive, with the time in seconds of any steady clock.
 
-    __slots__ = ("_every", "_points", "_skipped", "last", "total")
+    :param started: when the first byte could be expected: at the head of the answer.
+    :param round_trip: seconds.
+    :param window: bytes that the server sends in the first round trip.
+    """
 
-    def __init__(self, started: float) -> None:
+    __slots__ = ("_every", "_points", "_round_trip", "_skipped", "_started", "_window", "last", "total")
+
+    def __init__(self, started: float, round_trip: float = 0.0, window: float = INITIAL_WINDOW) -> None:
         self.total = 0
         self.last = started
+        self._started = started
+        self._round_trip = round_trip
+        self._window = window
         self._points: list[tuple[float, int]] = []
         self._every = 1
         self._skipped = 0
@@ -48,15 +59,26 @@ class Meter:
 
         Alone this one might have had the rate of all of them, so sharing widens the interval upwards only.
         """
-        if len(self._points) < 2:  # noqa: PLR2004 - a rate needs two points
-            return Interval(0.0, 0.0, CEILING)
-        end = self.last if now is None else max(now, self.last)
-        started, first = self._points[0]
-        middle, half = next((point for point in self._points if 2 * point[1] >= self.total), (started, first))
-        whole = (self.total - first) / max(end - started, _SHORTEST)
-        tail = (self.total - half) / max(end - middle, _SHORTEST) if half < self.total else whole
-        low = min(whole, tail) / _SPREAD
-        high = max(whole, tail) * _SPREAD
-        if tail > whole * _GROWING:
-            high *= 2
-        return Interval(min(low, CEILING), min(tail, CEILING), min(high * shared, CEILING))
+        seconds = max(self.last if now is None else max(now, self.last), self._started + _SHORTEST) - self._started
+        peak = self._peak()
+        low = self._explains(self.total, seconds * _OFF) if self.total else 0.0
+        # What is due next may be just about to come, a first window at least.
+        high = self._explains(max(self.total, self._window), (seconds - _LATE) / _OFF)
+        expected = self._explains(self.total, seconds - _LATE / 2) if self.total else 0.0
+        return Interval(min(low, peak), min(expected, peak), min(high * shared, peak * _OFF * shared, CEILING))
+
+    def _explains(self, size: float, seconds: float) -> float:
+        return rate_of(size, max(seconds, 0.0), self._round_trip, self._window)
+
+    def _peak(self) -> float:
+        """Return the rate of the fastest burst, ``CEILING`` where there was none that can be timed."""
+        peak, first = 0.0, 0
+        points = [(self._started, 0), *self._points]
+        longest = self._round_trip / 2  # what spans more may have a wait for the next window in it
+        for now, total in points[1:]:
+            while total - points[first + 1][1] >= _BURST:
+                first += 1
+            began, before = points[first]
+            if total - before >= _BURST and now - began < longest:
+                peak = max(peak, (total - before) / max(now - began, _SHORTEST))
+        return min(peak or CEILING, CEILING)

@@ -17,16 +17,24 @@ TYPICAL_BYTES: Final = {"main": 500_000, "community": 2_200_000, "testing": 800_
 class Limits:
     """How widely each round spreads. MEASURING.md says why these."""
 
-    head_bytes: int = 8192
-    """Of the index, in the round in which many are asked: what a server sends at once."""
-    asks_at_once: int = 8
+    head_bytes: int = 4096
+    """Of each index, in the round in which many are asked: its signature, and what it holds, begin there."""
+    asks_at_once: int = 4
     """At first; every answer lets two more be asked at once, so a slow access link is not flooded."""
     most_asks_at_once: int = 40
+    asks_ahead: int = 6
+    """Mirrors that are being asked or have answered and wait to be read: more would be asked for nothing."""
     reads_at_once: int = 3
-    least_reads: int = 3
+    least_reads: int = 2
     """Mirrors whose first index is read whole, if there are as many: freshness needs company."""
+    least_answers: int = 4
+    """Mirrors that are asked, if there are as many, for the same reason."""
     most_reads: int = 8
     most_finals: int = 3
+    thrift: float = 0.5
+    """Seconds of the job that a second of looking has to be able to save."""
+    hope: float = 0.5
+    """How far between the likely and the best case a finalist is given credit."""
     indifference: float = 0.03
     """A possible gain below this share of the job is not worth another look."""
     loyalty: float = 0.15
@@ -64,7 +72,7 @@ class Plan:
         chosen = f"only {self.wanted.url} may be chosen" if self.wanted else "the soonest done is chosen"
         return (
             f"{len(self.candidates)} mirrors; each connects, those that can still win are asked for "
-            f"{self.limits.head_bytes} bytes, at most {self.limits.most_reads} send a whole index, "
+            f"{self.limits.head_bytes} bytes of each index, at most {self.limits.most_reads} send one whole, "
             f"at most {self.limits.most_finals} alone do an apk update of {targets}\n"
             f"{chosen}: {self.job.name} job ({self.job.requests} requests, {self.job.bytes / 1e6:g} MB) "
             f"within {self.budget:g} s and about {self.byte_budget / 1e6:g} MB; "

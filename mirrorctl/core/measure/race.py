@@ -1,10 +1,11 @@
 """Who is measured next, who is stopped, and when is it decided?
 
 The race is a protocol without I/O: it is told what was observed and what time it is, and answers with moves. Everybody
-gets a connection at once. In order of what they can still reach, mirrors are asked for the beginning of an index, then
-a few at a time send the first index whole, and at the end one after the other does the rest of an ``apk update`` alone.
-Whoever cannot win even in the best case is passed over, or stopped while running. The worst case of the leader is the
-bar for all others, so a wide interval costs another look, and a sure one ends the race.
+gets a connection at once. In order of what they can still reach, mirrors are asked for the beginnings of all indexes,
+a few at a time send the first index whole, and one after the other the best of them do the rest of an ``apk update``
+alone, which proves them. What the best one is expected to take is the bar for all others: whoever cannot be below it
+even in the best case is passed over, or stopped while running. A look has to be able to save more than it costs, so
+the race ends when nobody is left for whom that is so; where our own link limits, mirrors are looked at one by one.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from mirrorctl.core.measure.access import AccessLink
+from mirrorctl.core.measure.cost import transfer_seconds
+from mirrorctl.core.measure.freshness import Freshness
 from mirrorctl.core.measure.meter import Meter
 from mirrorctl.core.measure.plan import TYPICAL_BYTES
-from mirrorctl.core.measure.rank import Standing, State, link_of, newest_builds, staleness
+from mirrorctl.core.measure.rank import Standing, State, link_of
 from mirrorctl.core.measure.runner import Move, Probe, Runner, Start, Stop
 from mirrorctl.core.measure.sample import Answered, Sample, Served
 from mirrorctl.core.model import Failure
@@ -33,6 +37,13 @@ _RESERVE: Final = 0.3
 """Share of the budget that is kept for the finals, at least."""
 _WRITING: Final = 0.1
 """Seconds kept for what comes after the race: the diff and the write."""
+_LATE: Final = 0.3
+"""Seconds, and four round trips, after which a look that shows little does not keep others waiting."""
+_SLOW: Final = 0.5
+_SLOWER: Final = 3.0
+"""A finalist that takes these seconds, and so many times what was expected, is not waited for if there are others."""
+_DOUBT: Final = 0.2
+"""How far between the likely and the worst case a mirror is taken to be that is to be proven first."""
 
 
 class Race:
@@ -44,14 +55,15 @@ class Race:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.runners = tuple(Runner(candidate, Meter(0.0)) for candidate in plan.candidates)
-        self.over = False
+        self.over = not self.runners
         self.bytes = 0
         self._began: float | None = None
         self._answers = 0
         self._finals = 0
         self._sizes: dict[Target, int] = {}
-        self._newest: dict[Target, int] = {}
+        self._fresh = Freshness(plan, self.runners)
         self._bar = inf
+        self._link = AccessLink(self.runners)
 
     # What happened
 
@@ -59,17 +71,19 @@ class Race:
         """Take a sample, or the failure that ended what was running."""
         if isinstance(seen, Failure):
             runner.failure = seen
+            self._fresh.update()
             return
         runner.samples.append(seen)
         if isinstance(seen, Answered):
             self._answers += 1
             if seen.index_bytes is not None:
-                self._sizes.setdefault(self.plan.targets[0], seen.index_bytes)
+                runner.sizes[seen.target] = seen.index_bytes
+                self._sizes.setdefault(seen.target, seen.index_bytes)
         elif isinstance(seen, Served):
             runner.verified |= {seen.target}
-            self._sizes[seen.target] = seen.bytes
-            self._newest = newest_builds(sample for each in self.runners for sample in each.samples)
-        runner.judge(self.plan.job, now)
+            runner.sizes[seen.target] = self._sizes[seen.target] = seen.bytes
+        self._fresh.update()
+        runner.judge(self.plan.job, now, self._link.rate)
 
     def ended(self, runner: Runner) -> None:
         """Note that what was running has ended."""
@@ -84,8 +98,8 @@ class Race:
         if self._began is None:
             self._began = now
             return [self._start(runner, Probe.CONNECT, now) for runner in self.runners]
-        for runner in self._running(Probe.READ):
-            runner.judge(self.plan.job, now)
+        for runner in self.runners if self._link.notice(now) else self._running(Probe.READ):
+            runner.judge(self.plan.job, now, self._link.rate)
         self._bar = self._raise_bar()
         moves = [*self._stops(now), *self._asks(now), *self._reads(now)]
         if self._settled(now):
@@ -94,7 +108,11 @@ class Race:
 
     def _stops(self, now: float) -> Iterator[Move]:
         """Stop transfers that cannot win any more, and those for which link or time are too short."""
-        if self._finals:
+        if finalist := self._finalist():
+            slow = now - finalist.began > _SLOW + _SLOWER * self._update_seconds(finalist)
+            if slow and (self.leader() or any(self._counts(each) for each in self.runners if each is not finalist)):
+                finalist.stop(self.plan.job, now, self._link.rate)
+                yield Stop(finalist)
             return
         for runner in self._running(Probe.READ):
             others = len(self._running(Probe.READ)) - 1
@@ -102,29 +120,42 @@ class Race:
             if (
                 (hopeless and not self._lacks_company(others))
                 or (others and runner is self._too_many(now))
+                or (others and self._link.limits and runner is not self._most_promising())
+                or self._is_stuck(runner, now)
                 or self._must_decide(now)
             ):
-                runner.stop(self.plan.job, now)
+                runner.stop(self.plan.job, now, self._link.rate)
                 yield Stop(runner)
 
     def _asks(self, now: float) -> Iterator[Move]:
         limits = self.plan.limits
-        room = min(limits.asks_at_once + 2 * self._answers, limits.most_asks_at_once) - len(self._running(Probe.ASK))
-        if room <= 0 or self._must_decide(now):
+        asking = self._running(Probe.ASK)
+        lately = [each for each in asking if now - each.began < _LATE + 4 * each.trip]
+        room = min(
+            limits.asks_at_once + 2 * self._answers - len(lately),
+            limits.most_asks_at_once - len(asking),
+        )
+        if not self.plan.survey:
+            ahead = [*lately, *(each for each in self._to_read() if self._worth_reading(each))]
+            room = min(room, limits.asks_ahead - len(ahead))
+        if room <= 0 or self._must_decide(now) or self._finalist():
             return
         waiting = [each for each in self.runners if each.idle and each.connected and not each.answered]
+        answers = sum(1 for each in self.runners if each.answered and each.usable) + len(asking)
         for runner in self._in_order(waiting)[:room]:
-            if self.plan.survey or self._worth_it(runner, 0):
+            if self.plan.survey or self._worth_reading(runner) or answers < limits.least_answers:
                 yield self._start(runner, Probe.ASK, now)
+                answers += 1
 
     def _reads(self, now: float) -> Iterator[Move]:
         limits = self.plan.limits
         reading = len(self._running(Probe.READ))
-        room = min(limits.reads_at_once, limits.most_reads - self._reads_done()) - reading
-        if room <= 0 or self._finals or self._must_decide(now) or self._bytes_spent():
+        at_once = 1 if self._link.limits else limits.reads_at_once
+        room = min(at_once, limits.most_reads - self._reads_done()) - reading
+        if room <= 0 or self._finalist() or self._must_decide(now) or self._bytes_spent():
             return
         for runner in self._in_order(self._to_read())[:room]:
-            if self._worth_it(runner, reading):
+            if self._worth_reading(runner) or self._lacks_company(reading):
                 yield self._start(runner, Probe.READ, now)
                 reading += 1
 
@@ -143,20 +174,22 @@ class Race:
     def _start(
         self, runner: Runner, probe: Probe, now: float, targets: tuple[Target, ...] = (), *, alone: bool = False
     ) -> Start:
-        runner.begin(probe, now)
+        runner.begin(probe, now, alone=alone)
         if probe is Probe.READ:
             reading = self._running(Probe.READ)
             for each in reading:
                 each.shared = max(each.shared, len(reading))
+        elif probe is Probe.ASK:
+            targets = self.plan.targets
         return Start(runner, probe, targets or self.plan.targets[:1], alone)
 
     # Who is worth a look
 
     def _raise_bar(self) -> float:
         """Return the seconds that a mirror has to be able to beat."""
-        bar = min((runner.reach.high for runner in self.runners if self._counts(runner)), default=inf)
-        leader = self.leader()
-        return min(bar, leader.reach.expected * (1 - self.plan.limits.indifference)) if leader else bar
+        if leader := self.leader():
+            return leader.reach.expected * (1 - self.plan.limits.indifference)
+        return min((runner.reach.expected for runner in self.runners if self._counts(runner)), default=inf)
 
     def _hurdle(self, runner: Runner) -> float:
         """Return the bar for this mirror: the present one stays when it is about as good, so it is let over."""
@@ -164,8 +197,14 @@ class Race:
             return 0.0
         return self._bar * (1 + self.plan.limits.loyalty) if runner.candidate == self.plan.current else self._bar
 
-    def _worth_it(self, runner: Runner, running: int) -> bool:
-        return runner.reach.low < self._hurdle(runner) or self._lacks_company(running)
+    def _worth_reading(self, runner: Runner) -> bool:
+        """Return whether its first index would take less time than it could save."""
+        size = self._sizes.get(self.plan.targets[0], TYPICAL_BYTES["main"])
+        seconds = transfer_seconds(size, self._link.rate, runner.trip)
+        return runner.reach.low + self.plan.limits.thrift * seconds < self._hurdle(runner)
+
+    def _most_promising(self) -> Runner:
+        return min(self._running(Probe.READ), key=lambda each: (each.candidate != self.plan.wanted, each.reach.low))
 
     def _lacks_company(self, running: int) -> bool:
         """Return whether too few whole indexes are seen, or coming, to tell fresh from stale."""
@@ -178,20 +217,41 @@ class Race:
         rate = sum(runner.meter.rate(now=now).expected for runner in reading)
         left = sum(max(size - runner.meter.total, 0) for runner in reading)
         time = self._end - _RESERVE * self.plan.budget - now
-        looked = now - max(runner.began for runner in reading) > 0.25 * max(time, 0.4)
+        looked = all(runner.meter.total for runner in reading)
+        looked = looked and now - max(runner.began for runner in reading) > 0.25 * max(time, 0.4)
         return min(reading, key=lambda each: each.meter.total) if looked and rate * time < left else None
 
+    def _is_stuck(self, runner: Runner, now: float) -> bool:
+        """Return whether it keeps others waiting, and is not on the way to end in time."""
+        waiting = any(each is not runner and not each.stopped for each in self._to_read())
+        size = self._sizes.get(self.plan.targets[0], TYPICAL_BYTES["main"])
+        rate = runner.meter.rate(shared=runner.shared, now=now).high
+        late = now - runner.began > _LATE + 4 * runner.trip
+        return waiting and late and rate * (self._end - _RESERVE * self.plan.budget - now) < size - runner.meter.total
+
     def _in_order(self, runners: list[Runner]) -> list[Runner]:
-        return sorted(runners, key=lambda runner: (runner.candidate != self.plan.wanted, runner.reach.low))
+        """Return the wanted one first, then who can be soonest done; those that are out of step with most come last."""
+
+        def place(each: Runner) -> tuple[bool, bool, float]:
+            return each.candidate != self.plan.wanted, self._fresh.is_outvoted(each), each.reach.low
+
+        return sorted(runners, key=place)
 
     def _to_read(self) -> list[Runner]:
-        return [runner for runner in self.runners if runner.idle and runner.answered and not runner.verified]
+        return [
+            runner
+            for runner in self.runners
+            if runner.idle and runner.answered and not runner.verified and (not runner.stopped or self._bar == inf)
+        ]
 
     def _reads_done(self) -> int:
         return sum(1 for runner in self.runners if runner.verified)
 
     def _bytes_spent(self) -> bool:
         return self.bytes > self.plan.byte_budget
+
+    def _finalist(self) -> Runner | None:
+        return next((runner for runner in self._running(Probe.READ) if runner.alone), None)
 
     def _running(self, probe: Probe) -> list[Runner]:
         return [runner for runner in self.runners if runner.probe is probe]
@@ -254,9 +314,7 @@ class Race:
 
     def leader(self) -> Runner | None:
         """Return the best proven mirror, of those that may be chosen."""
-        return min(
-            (each for each in self.runners if self._proven(each) and self._may_win(each)), key=_expected, default=None
-        )
+        return min((each for each in self.runners if self._may_be_chosen(each)), key=_expected, default=None)
 
     def chosen(self) -> Runner | None:
         """Return the mirror to use: the leader, unless the present one is proven too and about as good.
@@ -264,49 +322,70 @@ class Race:
         So a second run does not change the file for a difference that is noise.
         """
         leader = self.leader()
-        for runner in self.runners:
-            if leader and runner.candidate == self.plan.current and self._proven(runner) and self._may_win(runner):
-                near = runner.reach.expected <= leader.reach.expected * (1 + self.plan.limits.loyalty)
-                return runner if near else leader
+        current = next((each for each in self.runners if each.candidate == self.plan.current), None)
+        if leader and current and self._may_be_chosen(current):
+            near = current.reach.expected <= leader.reach.expected * (1 + self.plan.limits.loyalty)
+            return current if near else leader
         return leader
 
     def _next_finalist(self, now: float) -> Runner | None:
-        rest = [each for each in self.runners if each.idle and each.verified and not self._stale(each)]
-        rest = [each for each in rest if not (each.ran_alone and self._proven(each))]
+        rest = [each for each in self.runners if each.idle and each.verified and not each.stopped]
+        rest = [each for each in rest if not self._stale(each) and not (each.ran_alone and self._proven(each))]
         own = [runner for runner in rest if self._may_win(runner)]
         leader = self.leader()
         if leader is None:
-            return min(own, key=_expected, default=None)
+            return min(own, key=self._first_to_prove, default=None) or self._witness(rest)
         if self._finals >= self.plan.limits.most_finals or self._bytes_spent():
             return None
-        rival = min((each for each in own if each.reach.low < self._hurdle(each)), key=_expected, default=None)
-        if rival is None and self._lacks_witness(leader):
-            rival = min(rest, key=_expected, default=None)
+        rival = min(filter(self._worth_a_final, own), key=self._hope, default=None)
+        if rival is None and not self._fresh.is_vouched_for(leader):
+            rival = self._witness(rest)
         return rival if rival and now + self._update_seconds(rival) < self._end else None
 
-    def _lacks_witness(self, leader: Runner) -> bool:
-        """Return whether some index of the leader was compared with nobody else's."""
-        others = [runner for runner in self.runners if runner is not leader]
-        return any(all(target not in other.verified for other in others) for target in self.plan.targets)
+    def _first_to_prove(self, runner: Runner) -> tuple[bool, float]:
+        reach = runner.reach
+        return self._fresh.is_outvoted(runner), reach.expected + _DOUBT * (reach.high - reach.expected)
+
+    def _witness(self, rest: list[Runner]) -> Runner | None:
+        """Return who can tell whether the proven one is up to date: one whose indexes nobody has read, if any."""
+        proven = any(self._proven(each) and self._may_win(each) for each in self.runners)
+        return (
+            min(rest, key=lambda each: (not self._fresh.is_unread(each), each.reach.expected))
+            if proven and rest
+            else None
+        )
+
+    def _worth_a_final(self, runner: Runner) -> bool:
+        """Return whether the rest of an apk update would take less time than it could save."""
+        return self._hope(runner) + self.plan.limits.thrift * self._update_seconds(runner) < self._hurdle(runner)
+
+    def _hope(self, runner: Runner) -> float:
+        """Return the seconds that it may well come to when it runs alone."""
+        return runner.reach.expected - self.plan.limits.hope * (runner.reach.expected - runner.reach.low)
 
     def _may_win(self, runner: Runner) -> bool:
         return self.plan.wanted is None or runner.candidate == self.plan.wanted
 
     def _counts(self, runner: Runner) -> bool:
-        return bool(runner.verified) and runner.usable and self._may_win(runner) and not self._stale(runner)
+        """Return whether it could be chosen for all that is known now, so that others have to be better."""
+        fit = bool(runner.verified) and runner.usable and not runner.stopped and self._may_win(runner)
+        return fit and not self._stale(runner) and not self._fresh.is_outvoted(runner)
 
     def _proven(self, runner: Runner) -> bool:
         return runner.usable and runner.verified.issuperset(self.plan.targets) and not self._stale(runner)
 
+    def _may_be_chosen(self, runner: Runner) -> bool:
+        return self._proven(runner) and self._may_win(runner) and not self._fresh.is_outvoted(runner)
+
     def _stale(self, runner: Runner) -> bool:
-        return staleness(runner.samples, self._newest, self.plan.max_age) is not None
+        return self._fresh.stale(runner) is not None
 
     def standings(self) -> tuple[Standing, ...]:
         """Return how everybody stands now."""
         return tuple(self._standing(runner) for runner in self.runners)
 
     def _standing(self, runner: Runner) -> Standing:
-        failure = runner.failure or staleness(runner.samples, self._newest, self.plan.max_age)
+        failure = runner.failure or self._fresh.stale(runner)
         link = link_of(runner.samples, https=runner.candidate.url.startswith("https:"))
         state = State.FAILED if failure else runner.state(self.plan.targets)
         return Standing(runner.candidate, state, runner.reach, link, tuple(runner.samples), failure)

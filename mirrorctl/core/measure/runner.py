@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from mirrorctl.core.measure.cost import CEILING, UNKNOWN_RATE, Interval, window_after
 from mirrorctl.core.measure.meter import Meter
 from mirrorctl.core.measure.rank import UNKNOWN, State, forecast, link_of
 from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
 
 if TYPE_CHECKING:
-    from mirrorctl.core.measure.cost import Interval, Job
+    from mirrorctl.core.measure.cost import Job
     from mirrorctl.core.model import Candidate, Failure, Target
+
+
+_MORE: Final = 1.05
+"""How much more than was seen of it our own link may let through."""
+_TELLING: Final = 100_000
+"""Bytes after which a transfer's rate tells something."""
 
 
 class Probe(Enum):
@@ -21,7 +28,7 @@ class Probe(Enum):
     CONNECT = auto()
     """Resolve its name and connect."""
     ASK = auto()
-    """Ask for the beginning of the first index."""
+    """Ask for the beginning of every index, one after the other over one connection."""
     READ = auto()
     """Fetch indexes whole, in order, over one connection, and verify each."""
 
@@ -32,10 +39,14 @@ class Runner:
 
     candidate: Candidate
     meter: Meter
+    reading: bool = False
+    """Whether the head of an answer has come, so that the meter counts."""
     samples: list[Sample] = field(default_factory=list)
     failure: Failure | None = None
     probe: Probe | None = None
     """What is running."""
+    alone: bool = False
+    """Whether that is a final, beside which nothing else is fetched."""
     began: float = 0.0
     """When that was started."""
     shared: int = 1
@@ -45,8 +56,15 @@ class Runner:
     verified: frozenset[Target] = frozenset()
     reach: Interval = UNKNOWN
     """Seconds of the job."""
+    sizes: dict[Target, int] = field(default_factory=dict)
+    """Bytes of its indexes, as it says or as they were."""
+    stopped: bool = False
+    """Whether a transfer of it was stopped because it could not win, or not in time."""
     partial: Interval | None = None
     """The rate of a transfer that was stopped."""
+    carried: int = 0
+    """Bytes that its kept connection has carried, which is what TCP's window has grown by."""
+    carried_until: float = 0.0
 
     @property
     def connected(self) -> bool:
@@ -57,6 +75,12 @@ class Runner:
     def answered(self) -> bool:
         """Whether it ever sent the beginning of an index."""
         return any(isinstance(sample, Answered | Served) for sample in self.samples)
+
+    @property
+    def trip(self) -> float:
+        """Seconds of a round trip, 0 if nothing tells."""
+        link = link_of(self.samples, https=False)
+        return link.round_trip if link else 0.0
 
     @property
     def usable(self) -> bool:
@@ -73,27 +97,72 @@ class Runner:
         """Whether an index came while nothing else was fetched."""
         return any(isinstance(sample, Served) and sample.alone for sample in self.samples)
 
-    def begin(self, probe: Probe, now: float) -> None:
+    def begin(self, probe: Probe, now: float, *, alone: bool = False) -> None:
         """Note what is started."""
         self.probe = probe
+        self.alone = alone
         self.began = now
         if probe is Probe.READ:
             self.meter = Meter(now)
             self.shared = 1
+            self.reading = self.stopped = False
 
-    def stop(self, job: Job, now: float) -> None:
-        """Note that what was running is stopped; what it showed is kept."""
-        if self.probe is Probe.READ and self.meter.total:
-            self.partial = self.meter.rate(shared=self.shared, now=now)
+    def stop(self, job: Job, now: float, link_rate: float) -> None:
+        """Note that its transfer is stopped; what it showed is kept."""
+        self.partial = self._rate_now(now)
+        self.stopped = True
         self.probe = None
-        self.judge(job, now)
+        self.judge(job, now, link_rate)
 
-    def judge(self, job: Job, now: float) -> None:
-        """Predict the job anew from all that was seen, a transfer under way included."""
+    def judge(self, job: Job, now: float, link_rate: float) -> None:
+        """Predict the job anew from all that was seen, a transfer under way included.
+
+        :param link_rate: bytes per second that our own link lets through, as far as is known.
+        """
         https = self.candidate.url.startswith("https:")
-        rate = self.meter.rate(shared=self.shared, now=now) if self.probe is Probe.READ else self.partial
-        link = link_of(self.samples, https=https, rate=rate) if rate else link_of(self.samples, https=https)
+        rate = self._rate_now(now) if self.probe is Probe.READ else self.partial
+        link = link_of(self.samples, https=https, rate=rate or UNKNOWN_RATE)
+        if link and link_rate < CEILING:
+            link = replace(link, rate=self._within(link.rate, link_rate))
         self.reach = forecast(link, job)
+
+    def share(self, now: float) -> float | None:
+        """Return the rate of all transfers together, if each of those that ran with this one came at its rate.
+
+        None if it tells nothing yet: it ran alone, or its window has hardly grown.
+        """
+        if self.shared == 1:
+            return None
+        if self.probe is Probe.READ:
+            told = self.meter.total > _TELLING and not self.alone
+            return self.meter.rate(now=now).expected * self.shared if told else None
+        first = next((sample for sample in self.samples if isinstance(sample, Served)), None)
+        return first.rate.expected * self.shared if first else None
+
+    def _within(self, rate: Interval, link_rate: float) -> Interval:
+        """Return the rate that it might have alone, now that the link is known to be what limits."""
+        shared = 1 if self.ran_alone else self.shared
+        low, expected, high = rate.low * shared, rate.expected * shared, rate.high
+        return Interval(min(low, link_rate), min(expected, link_rate), min(high, link_rate * _MORE))
+
+    def receive(self, now: float, *, kept: bool) -> None:
+        """Begin to count the body of an answer whose head is here.
+
+        :param kept: whether it comes over the connection that carried the one before.
+        """
+        if not kept:
+            self.carried = 0
+        self.meter = Meter(now, self.trip, window_after(self.carried, now - self.carried_until, self.trip))
+        self.reading = True
+
+    def arrive(self, now: float, size: int) -> None:
+        """Count bytes of that body."""
+        self.meter.add(now, size)
+        self.carried += size
+        self.carried_until = now
+
+    def _rate_now(self, now: float) -> Interval:
+        return self.meter.rate(shared=self.shared, now=now) if self.reading else UNKNOWN_RATE
 
     def state(self, targets: tuple[Target, ...]) -> State:
         """Return how far it got, its failures aside."""

@@ -23,6 +23,7 @@ class Connected(NamedTuple):
 class Answered(NamedTuple):
     """The first kilobytes of an index came, and are what an index begins with."""
 
+    target: Target
     setup_seconds: float | None
     """TCP and TLS; None when the connection was already there."""
     request_seconds: float
