@@ -52,7 +52,7 @@ def make_plan(
     """
     settings = situation.catalog.settings
     scheme = terms.scheme or settings.scheme or "https"
-    include = (*(terms.include or settings.include or ()), *([wanted] if wanted else ()))
+    include = (*(terms.include or settings.include or ()), *([] if wanted is None else [wanted]))
     candidates = situation.catalog.candidates(
         countries=terms.countries or settings.country or (),
         include=include,
@@ -63,13 +63,13 @@ def make_plan(
     if unlisted:
         known = replace(situation.catalog, mirrors=(*situation.catalog.mirrors, *unlisted))
         situation = replace(situation, catalog=known)
-    only = _at(situation, candidates, wanted) if wanted else None
+    only = None if wanted is None else _at(situation, candidates, wanted)
     if only:
         candidates = (only, *(each for each in candidates if each.mirror != only.mirror))
     present = situation.present
     return situation, Plan(
         candidates=candidates,
-        targets=_targets(situation, wishes, (only or candidates[0]).url),
+        targets=_targets(situation, wishes, (only or candidates[0]).url, survey=survey),
         job=_job(terms.job or settings.job or "typical"),
         budget=_within(_first(terms.budget, settings.budget, DEFAULT_BUDGET), MAX_BUDGET, "--budget", "seconds"),
         max_age=3600 * _within(_first(terms.max_age, settings.max_age, DEFAULT_MAX_AGE), inf, "--max-age", "hours"),
@@ -87,9 +87,11 @@ def _at(situation: Situation, candidates: tuple[Candidate, ...], word: str) -> C
     return next(each for each in candidates if each.mirror.id == mirror.id)
 
 
-def _targets(situation: Situation, wishes: Wishes, base_url: str) -> tuple[Target, ...]:
+def _targets(situation: Situation, wishes: Wishes, base_url: str, *, survey: bool) -> tuple[Target, ...]:
     """Return what a mirror would have to serve if it were chosen: the change is tried out with one of them."""
     locate, arch = situation.catalog.locate, situation.arch()
+    if survey and situation.asked.branch:  # a question about that branch, whichever the files are on
+        return tuple(Target(situation.branch(), name, arch) for name in FIRST_REPOSITORIES)
     after = rewrite(situation.sources, locate, base_url, situation.generation, wishes).contents
     targets = targets_of(after, locate, base_url, arch)
     if not wishes.move:  # what is there already is not ours to prove

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mirrorctl.core.alpine import arch_of_machine, branch_of_release, parse_arch, parse_branch
@@ -61,7 +61,7 @@ class Situation:
         :raises UsageError: nothing tells, or what tells is not Alpine.
         """
         if self.asked.branch is not None:
-            return parse_branch(self.asked.branch)
+            return self.asked.branch
         if found := branch_in(self.sources, self.catalog.locate):
             return found
         if self.system.is_alpine and (found := branch_of_release(self.system.release or "")):
@@ -74,7 +74,7 @@ class Situation:
         :raises UsageError: nothing tells.
         """
         if self.asked.arch is not None:
-            return parse_arch(self.asked.arch)
+            return self.asked.arch
         if own := self._own_arch():
             return own
         raise UsageError(f"{self._what()}: say which architecture, for example --arch x86_64")
@@ -113,8 +113,13 @@ class Situation:
 def look(asked: Asked, environ: Mapping[str, str]) -> Situation:
     """Read the catalogs and the system.
 
-    :raises MirrorctlError: one of them cannot be read, or is wrong.
+    :raises MirrorctlError: one of them cannot be read, or is wrong, or there is no such branch or architecture.
     """
+    asked = replace(
+        asked,
+        branch=None if asked.branch is None else parse_branch(asked.branch),
+        arch=None if asked.arch is None else parse_arch(asked.arch),
+    )
     return Situation(read_system(asked.root), read_catalog(asked.root, environ, asked.catalog), asked)
 
 

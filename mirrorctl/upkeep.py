@@ -60,7 +60,7 @@ def refresh_catalog(
     :raises CatalogError: the list cannot be had or makes no sense; the catalog is as it was.
     """
     path = refreshed_path(environ)
-    place = url or SOURCES["mirrors.json"].url
+    place = SOURCES["mirrors.json"].url if url is None else url
     if not place.startswith(("https://", "http://")):
         raise UsageError(f"'{place}' is no http(s) URL of a list of mirrors")
     source = SOURCES["mirrors.txt" if place.endswith(".txt") else "mirrors.json"]

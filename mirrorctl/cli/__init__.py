@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 from mirrorctl.cli.output import exit_status, print_error
 from mirrorctl.core.errors import MirrorctlError
@@ -16,16 +18,41 @@ def main() -> None:
     """Run the command line and exit; the entry point of the console script."""
     from mirrorctl.cli.app import app
 
+    _open_missing_streams()
     try:
-        app(prog_name="mirrorctl")
+        try:
+            app(prog_name="mirrorctl")
+        finally:
+            sys.stdout.flush()  # now, while it can be told that this failed
     except MirrorctlError as error:
-        print_error(str(error), exit_status(error))
-        sys.exit(exit_status(error))
+        _fail(str(error), exit_status(error))
     except BrokenPipeError:  # the reader of our output has gone, as in `mirrorctl rank | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except Exception as error:  # a person gets a line, not a traceback
         if os.environ.get("MIRRORCTL_DEBUG"):
             raise
-        print_error(f"unexpected {type(error).__name__}: {error}; set MIRRORCTL_DEBUG=1 to see where, and report it", 1)
-        sys.exit(1)
+        _fail(f"unexpected {type(error).__name__}: {error}; set MIRRORCTL_DEBUG=1 to see where, and report it", 1)
+
+
+def _open_missing_streams() -> None:
+    """Open what a parent has closed, as `<&-` and `2>&-` do, or the next file would be taken for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we live
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    with suppress(OSError):  # the error may be just that nothing can be written
+        print_error(message, status)
+        sys.stdout.flush()
+    _drop_output()
+    sys.exit(status)
+
+
+def _drop_output() -> None:
+    """Let what stdout could not take be nobody's business at exit."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

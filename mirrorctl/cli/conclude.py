@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mirrorctl.cli.asking import confirm
 from mirrorctl.cli.output import Output, exit_status
 from mirrorctl.core.errors import NoUsableMirrorError
 from mirrorctl.core.outcome import Outcome, why_none
@@ -95,7 +96,7 @@ def apply(situation: Situation, result: Rewrite, ending: Ending) -> tuple[list[C
     ending.output.result("\n".join(each.diff for each in files if each.changed))
     if ending.dry_run or not any(each.changed for each in files):
         return files, False
-    if not ending.yes and not typer.confirm("Write this?", default=True, err=True):
+    if not ending.yes and not confirm("Write this?"):
         return files, False
     return files, write(situation, result, keep_undo=ending.backup)
 

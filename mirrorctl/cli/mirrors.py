@@ -75,6 +75,7 @@ def add(
     from mirrorctl.situation import read_catalog
     from mirrorctl.upkeep import change_own_catalog
 
+    output = Output(as_json)
     catalog = read_catalog(root, os.environ, None)
     found = mirror_at(url, taken=[mirror.id for mirror in catalog.mirrors])
     if known := catalog.find(found.urls[0]):
@@ -82,14 +83,13 @@ def add(
     if mirror_id is not None and catalog.find(mirror_id):
         raise UsageError(f"the id '{mirror_id}' is taken; give another --id")
     new = Mirror(
-        id=mirror_id or found.id,
+        id=found.id if mirror_id is None else mirror_id,
         name=name or found.name,
         urls=found.urls,
         country=country.upper() if country else None,
         location=location,
     )
     path = change_own_catalog(os.environ, lambda content, origin: add_mirror(content, origin, new))
-    output = Output(as_json)
     output.object({"added": new.id, "file": str(path)})
     output.result(f"{new.id} added to {path}")
 
@@ -110,12 +110,12 @@ def remove(
     from mirrorctl.situation import read_catalog
     from mirrorctl.upkeep import change_own_catalog, is_shipped
 
+    output = Output(as_json)
     found = read_catalog(root, os.environ, None).get(mirror)
     shipped = is_shipped(found.id, root, os.environ)
     path = change_own_catalog(
         os.environ, lambda content, origin: remove_mirror(content, origin, found.id, shipped=shipped)
     )
-    output = Output(as_json)
     output.object({"removed": found.id, "file": str(path)})
     output.result(f"{found.id} is no longer measured, see {path}" if shipped else f"{found.id} removed from {path}")
 
@@ -139,8 +139,8 @@ def refresh(
     from mirrorctl.cli.measuring import STARTED
     from mirrorctl.upkeep import refresh_catalog
 
-    result, path = refresh_catalog(root, os.environ, url, _REFRESH_SECONDS, STARTED)
     output = Output(as_json)
+    result, path = refresh_catalog(root, os.environ, url, _REFRESH_SECONDS, STARTED)
     groups = {"added": result.added, "changed": result.changed, "retired": result.retired}
     output.object({**{what: [mirror.id for mirror in each] for what, each in groups.items()}, "file": str(path)})
     for what, each in groups.items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirrorctl.cli import options
+from mirrorctl.cli.asking import ask
 from mirrorctl.cli.output import Output
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ def pick(
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
+    output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    output = Output(as_json, verbose, quiet)
     interactive = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or print_file)
     situation = look(Asked(root, branch, arch, mirrors), os.environ)
     kinds = [parse_kind(name) for name in _words(disable)]
@@ -110,7 +111,11 @@ def pick(
     outcome = measured(plan, situation, os.environ, STARTED, output)
     if not is_usable(outcome, situation, output, best_effort=best_effort):
         return
-    if interactive and (other := _ask_which(outcome)):
+    if interactive:
+        other = _ask_which(outcome)
+        if other is None:
+            output.note("The files are left as they are.")
+            return
         if other.state is State.PROVEN:
             outcome = replace(outcome, chosen=other)
         else:
@@ -123,7 +128,7 @@ def pick(
 
 
 def _ask_which(outcome: Outcome) -> Standing | None:
-    """Show the ranking and ask; return a mirror other than the proposed one, or None."""
+    """Show the ranking and ask; return the mirror that the person wants, None for none of them."""
     from mirrorctl.core.report import table
     from mirrorctl.core.repositories.document import printable
 
@@ -134,12 +139,12 @@ def _ask_which(outcome: Outcome) -> Standing | None:
     typer.echo(table([*usable, *(each for each in outcome.ranking if each.failure)], current=current), err=True)
     best = next(place for place, each in enumerate(usable, 1) if each == outcome.chosen)
     while True:
-        answer = typer.prompt("Which one? Its number or name, q to leave all as it is", default=str(best), err=True)
-        if answer.strip().lower() in ("q", "quit"):
-            raise typer.Abort
+        answer = ask("Which one? Its number or name, q to leave all as it is", str(best))
+        if answer is None or answer.lower() in ("q", "quit"):
+            return None
         for place, each in enumerate(usable, 1):
-            if answer.strip().lower() in (str(place), each.candidate.mirror.id):
-                return None if place == best else each
+            if answer.lower() in (str(place), each.candidate.mirror.id):
+                return each
         typer.echo(
             f"There is no '{printable(answer)}' in the table: a number from 1 to {len(usable)}, or a name.", err=True
         )

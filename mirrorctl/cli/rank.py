@@ -55,9 +55,9 @@ def rank(
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
+    output = Output(as_json, verbose, quiet)
     if form not in FORMATS:
         raise UsageError(f"no format '{form}'{did_you_mean(form, tuple(FORMATS))}: there are {', '.join(FORMATS)}")
-    output = Output(as_json, verbose, quiet)
     situation = look(Asked(root, branch, arch, mirrors), os.environ)
     how = terms(
         country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job

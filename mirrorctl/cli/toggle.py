@@ -51,9 +51,9 @@ def enable(
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
+    output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    output = Output(as_json, verbose, quiet)
     situation = look(Asked(root, branch, arch, mirrors), os.environ)
     wishes = Wishes(move=False, enable=enabled_by(repositories, situation, tag=tag, no_tag=no_tag))
     ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup)
@@ -106,9 +106,9 @@ def disable(
     from mirrorctl.core.repositories.rewrite import Wishes, rewrite
     from mirrorctl.situation import Asked, look
 
+    output = Output(as_json, quiet=quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    output = Output(as_json, quiet=quiet)
     situation = look(Asked(root, branch, None, mirrors), os.environ)
     kinds = [parse_kind(name) for name in repositories]
     wishes = Wishes(

@@ -46,9 +46,9 @@ def use(
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
+    output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    output = Output(as_json, verbose, quiet)
     asked = look(Asked(root, branch, arch, mirrors), os.environ)
     how = terms(country=None, include=None, exclude=None, scheme=scheme, budget=budget, max_age=max_age, job=job)
     wishes = Wishes(fill=asked.fill())

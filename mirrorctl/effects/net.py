@@ -17,6 +17,7 @@ import ssl
 import struct
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from types import SimpleNamespace, TracebackType
 
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
 _PORTS: Final = {"http": 80, "https": 443}
 _MOST_LINE: Final = 8190
 _BUFFER: Final = 1 << 18
 _TCP_INFO_ROUND_TRIP: Final = 68
 """Offset of ``tcpi_rtt``, in microseconds, in ``struct tcp_info`` (linux/tcp.h)."""
+_BAD_RANGE: Final = 416
 _NOT_SENT: Final = ("Accept", "Accept-Encoding")
 """Headers that aiohttp would add and apk does not send."""
 
@@ -59,20 +64,13 @@ class AiohttpNetwork:
 
     async def __aenter__(self) -> Self:
         """Open the session; nothing is sent yet."""
-        # happy_eyeballs_delay=None: apk does not race addresses, so one that hangs first must hang here too.
-        connector = aiohttp.TCPConnector(
-            limit=0,
-            happy_eyeballs_delay=None,
-            resolver=_Resolver(self._names, self._answered),
-            use_dns_cache=False,
-            ssl=ssl.create_default_context(),
-        )
+        self._connector = _Connector(_Resolver(self._names, self._answered))
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_start.append(_connection_started)
         trace.on_connection_create_end.append(_connection_ready)
         trace.on_request_headers_sent.append(_request_sent)
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=self._connector,
             headers={"User-Agent": user_agent(self._environ)},
             skip_auto_headers=_NOT_SENT,
             auto_decompress=False,
@@ -89,7 +87,10 @@ class AiohttpNetwork:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close every connection."""
+        self._names.close()
         await self._session.close()
+        self._connector.abort()
+        await asyncio.sleep(0)  # the loop closes aborted sockets in its next round
 
     def now(self) -> float:
         """Return seconds since ``began``."""
@@ -97,14 +98,16 @@ class AiohttpNetwork:
 
     async def connect(self, url: str, resolved: Callable[[tuple[str, ...]], None]) -> Connected:
         """Resolve and connect, as ``prober.Network`` says."""
-        parts = urlsplit(proxy_for(url, self._environ) or url)
+        proxy = proxy_for(url, self._environ)
+        parts = urlsplit(proxy or url)
         host = parts.hostname or ""
         port = parts.port or _PORTS[parts.scheme]
         began = self.now()
-        addresses = await self._names.resolve(host, port)
-        resolved(tuple(address for _, address in addresses))
-        connecting = self.now()
-        sock, address = await _first_that_takes(addresses, port)
+        with _of_proxy(f"{host}:{port}" if proxy else None):
+            addresses = await self._names.resolve(host, port)
+            resolved(tuple(address for _, address in addresses))
+            connecting = self.now()
+            sock, address = await _first_that_takes(addresses, port)
         connect_seconds = self.now() - connecting
         with sock:
             round_trip = _round_trip(sock)
@@ -127,6 +130,9 @@ class AiohttpNetwork:
                     trace_request_ctx=timing,
                 )
             try:
+                if response.status == _BAD_RANGE and headers:  # apk asks for whole files, which it may well have
+                    headers = {}
+                    continue
                 if not is_redirect(response.status):
                     yield AiohttpResponse(response, timing)
                     return
@@ -137,6 +143,38 @@ class AiohttpNetwork:
                 raise RequestFailedError(onward.stage, onward.reason)
             url = onward
             hops += 1
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Remembers its connections: TLS ends politely by asking the other side, and nobody has time to wait for that."""
+
+    def __init__(self, resolver: _Resolver) -> None:
+        # happy_eyeballs_delay=None: apk does not race addresses, so one that hangs first must hang here too.
+        super().__init__(
+            limit=0,
+            happy_eyeballs_delay=None,
+            resolver=resolver,
+            use_dns_cache=False,
+            ssl=ssl.create_default_context(),
+        )
+        self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
+    ) -> Connection:
+        """Take a connection from the pool, or make one."""
+        connection = await super().connect(req, traces, timeout)
+        if connection.transport is not None:
+            self._transports.add(connection.transport)
+        return connection
+
+    def abort(self) -> None:
+        """End every connection now, also those that are being closed."""
+        for transport in self._transports:
+            transport.abort()
 
 
 class _Timing:
@@ -201,7 +239,7 @@ class _Names:
     _MOST: Final = 160
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads = 0
         self._pending = 0
 
@@ -216,19 +254,20 @@ class _Names:
                     (family, str(address[0]))
                     for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 ]
-            except (OSError, UnicodeError) as error:
+            except (OSError, ValueError) as error:  # ValueError: no name can be spelt like this
                 found = error if isinstance(error, OSError) else OSError(str(error))
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
                 loop.call_soon_threadsafe(_fulfil, future, found)
 
-        self._queue.put(look_up)
         self._pending += 1
         if self._pending > self._threads and self._threads < self._MOST:
             with contextlib.suppress(RuntimeError):  # no more threads to be had here: the others will do it
                 threading.Thread(target=self._work, daemon=True).start()
                 self._threads += 1
-        if not self._threads:
-            self._queue.get()()
+        if self._threads:
+            self._queue.put(look_up)
+        else:
+            look_up()
         try:
             found = await future
         finally:
@@ -237,9 +276,14 @@ class _Names:
             raise RequestFailedError(Stage.RESOLVE, _unresolved(found))
         return found
 
+    def close(self) -> None:
+        """Let the threads end when they have done what they are at."""
+        for _ in range(self._threads):
+            self._queue.put(None)
+
     def _work(self) -> None:
-        while True:
-            self._queue.get()()
+        while look_up := self._queue.get():
+            look_up()
 
 
 def _fulfil(future: asyncio.Future[list[Address] | OSError], found: list[Address] | OSError) -> None:
@@ -277,18 +321,16 @@ async def _first_that_takes(addresses: list[Address], port: int) -> tuple[socket
     loop = asyncio.get_running_loop()
     refused = "has no address"
     for family, address in addresses:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, (address, port))
-        except OSError as error:
-            sock.close()
-            refused = f"{address}: {_plain(error)}"
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock, (family, address)
+        with contextlib.ExitStack() as stack:
+            try:
+                sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                sock.setblocking(False)
+                await loop.sock_connect(sock, (address, port))
+            except OSError as error:
+                refused = f"{address}: {_plain(error)}"
+            else:
+                stack.pop_all()
+                return sock, (family, address)
     raise RequestFailedError(Stage.CONNECT, refused)
 
 
@@ -328,18 +370,32 @@ def _failures(stage: Stage) -> Iterator[None]:
         raise RequestFailedError(stage, "closes the connection without an answer") from None
     except aiohttp.ClientPayloadError:
         raise RequestFailedError(Stage.TRANSFER, "breaks off before the end of the file") from None
-    except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
-        raise RequestFailedError(stage, f"answers what is no proper HTTP: {_text(str(error))}") from None
+    except aiohttp.ClientResponseError as error:
+        what = _text(error.message.partition("\n")[0]).rstrip(":").lower()
+        raise RequestFailedError(stage, f"answers what is no proper HTTP: {what}") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise RequestFailedError(stage, _plain(error)) from None
 
 
+@contextlib.contextmanager
+def _of_proxy(proxy: str | None) -> Iterator[None]:
+    """Tell that it is the proxy that fails, if there is one."""
+    try:
+        yield
+    except RequestFailedError as error:
+        if proxy is None:
+            raise
+        reason = f"the proxy {_text(proxy)} cannot be reached: {error.failure.reason}"
+        raise RequestFailedError(error.failure.stage, reason) from None
+
+
 def _certificate(error: Exception) -> str:
     """Say what is wrong with a certificate, with the likely cause where OpenSSL only knows the symptom."""
-    message = _text(getattr(error, "verify_message", "") or str(error))
+    message = _text(getattr(error, "verify_message", "") or str(error)).rstrip(".")
+    message = message if "certificate" in message else f"certificate: {message}"
     if "local issuer" in message:
-        return f"certificate: {message} (no CA certificates here? apk add ca-certificates, or set SSL_CERT_FILE)"
-    return f"certificate: {message}"
+        return f"{message} (no CA certificates here? apk add ca-certificates, or set SSL_CERT_FILE)"
+    return message
 
 
 def _unresolved(error: OSError) -> str:
@@ -352,6 +408,8 @@ def _unresolved(error: OSError) -> str:
 
 def _plain(error: BaseException) -> str:
     """Return an error's text in plain words, without an exception's name."""
+    if isinstance(error, aiohttp.InvalidURL):  # the catalog's URLs are good, so it comes from a redirect
+        return "redirects to what is no URL"
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.ECONNRESET, errno.EPIPE):
         return "resets the connection"

@@ -1,0 +1,128 @@
+"""``mirrorctl enable`` and ``mirrorctl disable``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.program import told
+
+if TYPE_CHECKING:
+    from tests.program import Program
+
+TESTING = "@testing edge/testing"
+
+
+def test_testing_gets_a_tag_and_stands_once(program: Program) -> None:
+    found = program("enable", "testing")
+    assert found.status == 0, found.err
+    assert program.content == program.lines("slow") + program.lines("slow", TESTING)
+    assert found.out.splitlines()[-1].endswith("1 line changed. Undo: mirrorctl undo")
+    before = program.file.stat().st_mtime_ns
+    again = program("enable", "testing")
+    assert again.status == 0
+    assert "Nothing to change" in again.out
+    assert program.file.stat().st_mtime_ns == before
+
+
+def test_several_at_once_with_a_tag_or_without(program: Program) -> None:
+    assert program("enable", "edge/main", "edge/community", "--tag", "new").status == 0
+    assert program.content == program.lines("slow") + program.lines("slow", "@new edge/main", "@new edge/community")
+    assert program("enable", "testing", "--no-tag").status == 0
+    assert program.content.endswith(program.lines("slow", "edge/testing"))
+
+
+def test_a_line_that_was_commented_out_comes_back(program: Program) -> None:
+    program.file.write_text(program.lines("slow", "v3.22/main") + "#" + program.lines("slow", "v3.22/community"))
+    assert program("enable", "community").status == 0
+    assert program.content == program.lines("slow")
+
+
+def test_what_the_mirror_does_not_have_is_not_enabled(program: Program) -> None:
+    """And the way out is told: another mirror may have it."""
+    program.file.write_text(program.lines("half", "v3.22/main"))
+    found = program("enable", "community")
+    assert found.status == 3
+    assert told(found) == (
+        f"{program.url('half')} is not usable: response: no v3.22/community for x86_64 (404)\n"
+        "another mirror may do: mirrorctl pick --enable community"
+    )
+    assert program.content == program.lines("half", "v3.22/main")
+    again = program("enable", "community", "--json")
+    assert again.status == 3
+    assert again.object["exit_status"] == 3
+
+
+def test_without_a_known_mirror_pick_is_the_way(program: Program) -> None:
+    program.file.write_text("https://packages.example/os\n")
+    found = program("enable", "testing", "edge/main")
+    assert found.status == 2
+    assert told(found).endswith(
+        "no line names a known mirror to put them on; let one be chosen: "
+        "mirrorctl pick --enable testing --enable edge/main"
+    )
+
+
+def test_enabling_can_be_tried_out(program: Program) -> None:
+    found = program("enable", "testing", "--dry-run")
+    assert found.out.splitlines()[-1].endswith("1 line would change; nothing is written.")
+    assert program("enable", "testing", "--print").out == program.lines("slow") + program.lines("slow", TESTING)
+    assert program("enable", "testing", "-n", "--json").object["written"] is False
+    assert program.content == program.lines("slow")
+
+
+def test_what_is_there_needs_no_network(program: Program) -> None:
+    """Nothing is measured for it, so a mirror that is gone is no obstacle."""
+    program.file.write_text(program.lines("gone"))
+    found = program("enable", "community", "--json")
+    assert found.status == 0, found.err
+    assert found.object["written"] is False
+    assert "measuring" not in found.err
+
+
+@pytest.mark.parametrize(("words", "left"), [((), "#"), (("--remove",), None)])
+def test_disabling_comments_out_or_removes(program: Program, words: tuple[str, ...], left: str | None) -> None:
+    own = "# mine\n"
+    program.file.write_text(own + program.lines("slow") + program.lines("slow", TESTING))
+    found = program("disable", "testing", *words)
+    assert found.status == 0
+    rest = "" if left is None else left + program.lines("slow", TESTING)
+    assert program.content == own + program.lines("slow") + rest
+    assert found.out.endswith("1 line changed. Undo: mirrorctl undo\n")
+    before = program.file.stat().st_mtime_ns
+    again = program("disable", "testing", *words)
+    assert again.status == 0
+    assert "no line asks for edge/testing: nothing to disable" in again.err
+    assert program.file.stat().st_mtime_ns == before
+
+
+def test_disabling_and_enabling_leads_back(program: Program) -> None:
+    for command in ("disable", "enable"):
+        assert program(command, "community").status == 0
+    assert program.content == program.lines("slow")
+
+
+def test_disabling_can_be_tried_out(program: Program) -> None:
+    assert program("disable", "community", "-n").out.endswith("1 line would change; nothing is written.\n")
+    printed = program("disable", "community", "--print").out
+    assert printed == program.lines("slow", "v3.22/main") + "#" + program.lines("slow", "v3.22/community")
+    fields = program("disable", "community", "-n", "--json").object
+    assert fields["written"] is False
+    assert isinstance(fields["files"], list)
+    assert fields["files"][0]["changed"] is True
+    assert program.content == program.lines("slow")
+
+
+def test_disabling_needs_no_network_and_no_arch(program: Program) -> None:
+    (program.root / "etc/apk/arch").unlink()
+    program.file.write_text(program.lines("gone"))
+    assert program("disable", "community").status == 0
+
+
+def test_a_child_writes_one_object(program: Program) -> None:
+    found = program.child("disable", "community", "--json")
+    assert found.status == 0
+    assert json.loads(found.out)["written"] is True
+    assert found.err.startswith("note: ")

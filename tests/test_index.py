@@ -1,0 +1,542 @@
+"""Is exactly that taken for an index which apk would take, whatever a server sends?"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import time
+import tracemalloc
+import zlib
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mirrorctl.core.index import (
+    MOST_COMPRESSED,
+    MOST_DECOMPRESSED,
+    BadIndexError,
+    Index,
+    IndexReader,
+    check_trust,
+    signer,
+)
+from tests.lab import faults
+from tests.lab.exchange import page
+from tests.lab.packages import (
+    BUILT_AT,
+    COMMUNITY_ENTRIES,
+    Algorithm,
+    SigningKey,
+    bomb,
+    index,
+    lab_key,
+    sign,
+    stranger_key,
+    unsigned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS = {lab_key().name: lab_key().public_pem}
+WHOLE = sign(index(synthetic=50), lab_key())
+ENTRY = "C:Q1\nP:hello\nV:1\nA:x86_64\nt:1700000000\n\n"
+NOBODY = "nobody@example.org-0003.rsa.pub"
+
+
+def read(raw: bytes, *, arch: str = "x86_64", piece: int = 4096) -> Index:
+    """Read an index as it would come, in pieces of a size."""
+    reader = IndexReader(arch)
+    for at in range(0, len(raw), piece):
+        reader.feed(raw[at : at + piece])
+    return reader.finish()
+
+
+def refusal(raw: bytes, *, arch: str = "x86_64", piece: int = 4096) -> str:
+    """Return why an index is not taken, by the reader or by whom it is signed."""
+    with pytest.raises(BadIndexError) as caught:
+        signer(read(raw, arch=arch, piece=piece), KEYS)
+    text = str(caught.value)
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) < 300
+    return text
+
+
+def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, size: int | None = None) -> bytes:
+    """Return a tar member."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.size = len(content) if size is None else size
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+def packed(*members: bytes, key: SigningKey | None = None) -> bytes:
+    """Return a signed index of these tar members."""
+    return sign(gzip.compress(b"".join(members) + bytes(1024), mtime=0), key or lab_key())
+
+
+def listing(text: str | bytes) -> bytes:
+    """Return a signed index with this APKINDEX."""
+    return packed(member("APKINDEX", text.encode() if isinstance(text, str) else text))
+
+
+# What apk takes
+
+
+@pytest.mark.parametrize("algorithm", ["RSA", "RSA256", "RSA512"])
+def test_a_whole_index_is_read_and_its_signer_named(algorithm: Algorithm) -> None:
+    found = read(sign(index(synthetic=50), lab_key(), algorithm))
+    assert found.packages == 50
+    assert found.built_at == int(BUILT_AT.timestamp())
+    assert found.description == "v3.22.2-75-g4b1e5c1d1d4"
+    assert [(each.algorithm, each.key_name) for each in found.signatures] == [(algorithm, lab_key().name)]
+    assert signer(found, KEYS) == lab_key().name
+
+
+@given(st.lists(st.integers(0, len(WHOLE)), max_size=40), st.booleans())
+@settings(deadline=None)
+def test_how_the_bytes_are_split_makes_no_difference(cuts: list[int], empty: bool) -> None:
+    reader = IndexReader("x86_64")
+    bounds = sorted({0, len(WHOLE), *cuts})
+    for start, stop in pairwise(bounds):
+        if empty:
+            reader.feed(b"")
+        reader.feed(WHOLE[start:stop])
+    assert reader.finish() == read(WHOLE)
+
+
+def test_byte_by_byte_is_the_same() -> None:
+    assert read(WHOLE, piece=1) == read(WHOLE, piece=len(WHOLE))
+
+
+@given(st.text(max_size=80), st.integers(1, 40))
+@settings(deadline=None)
+def test_a_description_does_not_depend_on_pieces(text: str, piece: int) -> None:
+    """Blanks and characters of several bytes lie on borders too. Stored, not deflated: each piece arrives as it is."""
+    tar = member("DESCRIPTION", text.encode()) + member("APKINDEX", ENTRY.encode())
+    raw = sign(gzip.compress(tar, compresslevel=0, mtime=0), lab_key())
+    assert read(raw, piece=piece).description == text.encode()[:160].decode("utf-8", "replace").strip()
+
+
+def test_the_signature_is_known_as_soon_as_it_has_come() -> None:
+    """So that a stranger's index is not fetched whole."""
+    raw = sign(index(synthetic=50), stranger_key())
+    reader = IndexReader("x86_64")
+    known = [reader.signatures]
+    for at in (0, 1000):
+        reader.feed(raw[at : at + 1000])
+        known.append(reader.signatures)
+    assert known[0] is None
+    assert known[1] is not None
+    with pytest.raises(BadIndexError, match=r"does not trust: stranger@example\.net-0002"):
+        check_trust(known[1], KEYS)
+    assert known[2] == known[1]
+
+
+def test_the_newest_package_dates_the_index_wherever_it_stands() -> None:
+    text = "".join(f"P:p{at}\nt:{built}\n\n" for at, built in enumerate((1700000000, 1800000000, 1600000000)))
+    found = read(listing(text))
+    assert (found.packages, found.built_at) == (3, 1_800_000_000)
+
+
+@pytest.mark.parametrize("text", [ENTRY.rstrip("\n"), ENTRY.rstrip("\n") + "\n"])
+def test_the_last_line_counts_also_without_its_newline(text: str) -> None:
+    found = read(listing(text))
+    assert (found.packages, found.built_at) == (1, 1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["P:hello\nA:x86_64\n\n", "P:hello\nt:\n\n", "P:hello\nt:soon\n\n", "P:hello\nt:-5\n\n", "P:x\nt:" + "9" * 12],
+)
+def test_a_package_without_a_build_time_dates_nothing(text: str) -> None:
+    found = read(listing(text))
+    assert (found.packages, found.built_at) == (1, None)
+
+
+def test_an_index_of_no_packages_is_one() -> None:
+    found = read(listing(""))
+    assert (found.packages, found.built_at) == (0, None)
+    assert signer(found, KEYS) == lab_key().name
+
+
+def test_packages_for_every_arch_are_everybodys() -> None:
+    assert read(listing("P:a\nA:noarch\n\nP:b\nA:x86_64\n\n")).packages == 2
+    assert read(listing("P:a\nA:noarch\nA:noarch\nA:x86_64\n\n")).packages == 1
+
+
+def test_bytes_that_are_no_utf_8_are_somebodys_name() -> None:
+    assert read(listing(b"P:caf\xe9\nT:\xff\xfe\xc3\nt:1700000000\n\n")).packages == 1
+
+
+def test_crlf_lines_still_date_the_index() -> None:
+    assert read(listing("P:hello\r\nt:1700000000\r\n\r\n")).built_at == 1_700_000_000
+
+
+def test_several_gzip_members_count_as_one() -> None:
+    tar = member("DESCRIPTION", b"v3") + member("APKINDEX", ENTRY.encode() * 100) + bytes(1024)
+    parts = [gzip.compress(tar[at : at + 700], mtime=0) for at in range(0, len(tar), 700)]
+    assert len(parts) > 5
+    found = read(sign(b"".join(parts), lab_key()))
+    assert (found.packages, signer(found, KEYS)) == (100, lab_key().name)
+
+
+def test_a_tar_without_an_end_mark_is_taken() -> None:
+    raw = sign(gzip.compress(member("APKINDEX", ENTRY.encode()), mtime=0), lab_key())
+    assert read(raw).packages == 1
+
+
+def test_what_follows_the_end_mark_is_nothing() -> None:
+    assert read(packed(member("APKINDEX", ENTRY.encode()), bytes(1024), b"anything at all" * 100)).packages == 1
+
+
+def odd_members() -> Iterator[tuple[str, bytes]]:
+    """Yield tar members that no index has, none of which may be taken for the APKINDEX."""
+    yield "absolute", member("/etc/passwd", b"P:evil\n")
+    yield "dots", member("../../etc/passwd", b"P:evil\n")
+    yield "device", member("APKINDEX", kind=tarfile.CHRTYPE)
+    yield "fifo", member("APKINDEX", kind=tarfile.FIFOTYPE)
+    yield "folder", member("APKINDEX", kind=tarfile.DIRTYPE)
+    yield "link", member("APKINDEX", kind=tarfile.SYMTYPE)
+    yield "hard link", member("APKINDEX", kind=tarfile.LNKTYPE)
+    yield "pax header", member("pax", b"20 path=APKINDEX\n", tarfile.XHDTYPE)
+    yield "global pax header", member("pax", b"20 comment=abcdef\n", tarfile.XGLTYPE)
+    yield "long name", member("././@LongLink", b"x" * 400 + b"\0", tarfile.GNUTYPE_LONGNAME)
+    yield "no name", member("", b"P:evil\n")
+    yield "odd name", member("\udcff\x1b[2J", b"P:evil\n")
+    yield "sparse", member("sparse", b"P:evil\n", tarfile.GNUTYPE_SPARSE)
+    yield "unknown kind", member("unknown", b"P:evil\n", b"?")
+
+
+@pytest.mark.parametrize(("_", "odd"), tuple(odd_members()))
+def test_odd_members_are_passed_over(_: str, odd: bytes) -> None:
+    assert read(packed(odd, member("APKINDEX", ENTRY.encode()), odd)).packages == 1
+
+
+# Who signed it
+
+
+def test_one_of_several_signatures_is_enough() -> None:
+    content = index(synthetic=5)
+    strangers = faults.other_key(WHOLE)
+    ours = tar_of(sign(content, lab_key()))
+    theirs = tar_of(sign(content, stranger_key(), "RSA256"))
+    found = read(gzip.compress(theirs + ours, mtime=0) + content)
+    assert [each.algorithm for each in found.signatures] == ["RSA256", "RSA"]
+    assert signer(found, KEYS) == lab_key().name
+    assert refusal(strangers).startswith("signed by a key this system does not trust: stranger@")
+
+
+def test_a_signature_that_does_not_fit_does_not_hide_one_that_does() -> None:
+    content = index(synthetic=5)
+    wrong = tar_of(sign(b"something else", lab_key()))
+    right = tar_of(sign(content, lab_key(), "RSA512"))
+    assert signer(read(gzip.compress(wrong + right, mtime=0) + content), KEYS) == lab_key().name
+
+
+def test_the_signature_that_failed_is_named_not_the_strangers() -> None:
+    theirs, wrong = tar_of(sign(b"x", stranger_key())), tar_of(sign(b"something else", lab_key()))
+    told = refusal(gzip.compress(theirs + wrong, mtime=0) + index(synthetic=5))
+    assert told == f"signature by {lab_key().name} does not fit the bytes: corrupt or changed"
+
+
+def tar_of(raw: bytes) -> bytes:
+    """Return the tar of the first gzip member, the signature."""
+    return zlib.decompressobj(wbits=31).decompress(raw)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("unsigned", "unsigned"),
+        ("other_key", f"signed by a key this system does not trust: {stranger_key().name}"),
+        ("forged_key", f"signature by {lab_key().name} does not fit the bytes: corrupt or changed"),
+        ("tampered", f"signature by {lab_key().name} does not fit the bytes: corrupt or changed"),
+    ],
+)
+@pytest.mark.parametrize("size", [5, 5000])
+def test_an_index_that_somebody_else_made_is_told(fault: str, reason: str, size: int) -> None:
+    assert refusal(faults.INDEX_FAULTS[fault](sign(index(synthetic=size), lab_key()))) == reason
+
+
+def test_an_unsigned_index_is_known_before_it_is_all_there() -> None:
+    reader = IndexReader("x86_64")
+    with pytest.raises(BadIndexError, match=r"^unsigned$"):
+        reader.feed(unsigned(sign(index(synthetic=5000), lab_key()))[:60_000])
+
+
+@pytest.mark.parametrize("name", [".SIGN.RSA", ".SIGN.MD5.key", "SIGN.RSA.key", ".SIGN.DSA.key", "x.SIGN.RSA.key"])
+def test_a_member_of_another_name_is_no_signature(name: str) -> None:
+    assert refusal(gzip.compress(member(name, b"x" * 256)) + index(synthetic=1)) == "unsigned"
+
+
+def test_a_signature_that_is_cut_off_is_none() -> None:
+    cut = member(f".SIGN.RSA.{lab_key().name}", b"x" * 256)[:700]
+    assert refusal(gzip.compress(cut) + index(synthetic=1)) == "unsigned"
+
+
+def test_a_name_of_a_key_is_no_way_to_write_to_the_terminal() -> None:
+    raw = gzip.compress(member(".SIGN.RSA.\x1b[2J\udcff'\"", b"x" * 256)) + index(synthetic=1)
+    assert "\\x1b[2J" in refusal(raw)
+
+
+@pytest.mark.parametrize(
+    ("pem", "reason"),
+    [
+        (b"", "is no PEM public key"),
+        (b"\xff\0 no key", "is no PEM public key"),
+        (lab_key().public_pem[:200], "is no PEM public key"),
+        (
+            ec.generate_private_key(ec.SECP256R1())
+            .public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
+            "is no RSA key",
+        ),
+    ],
+)
+def test_a_broken_key_of_the_system_is_told(pem: bytes, reason: str) -> None:
+    with pytest.raises(BadIndexError, match=reason) as caught:
+        signer(read(WHOLE), {lab_key().name: pem})
+    assert lab_key().name in str(caught.value)
+
+
+def test_the_key_is_found_by_its_file_name_as_apk_2_does() -> None:
+    with pytest.raises(BadIndexError, match="does not trust"):
+        signer(read(WHOLE), {NOBODY: lab_key().public_pem})
+    with pytest.raises(BadIndexError, match="does not trust"):
+        signer(read(WHOLE), {})
+
+
+# What is broken
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", WHOLE[:1], WHOLE[:300], *(WHOLE[:at] for at in range(600, len(WHOLE), 97)), WHOLE[:-8], WHOLE[:-1]],
+    ids=len,
+)
+def test_an_index_that_is_cut_off_anywhere_is_told(raw: bytes) -> None:
+    assert refusal(raw) == f"truncated: the gzip data ends early, after {len(raw)} bytes"
+
+
+def test_an_index_that_lacks_all_but_its_signature_is_cut_off() -> None:
+    assert refusal(WHOLE[: len(WHOLE) - len(unsigned(WHOLE))]).startswith("truncated: ")
+
+
+@pytest.mark.parametrize("tail", [b"\0", b"garbage", bytes(1000), WHOLE])
+def test_what_trails_the_index_is_no_part_of_it(tail: bytes) -> None:
+    """Garbage is not gzip; a second index fits no signature."""
+    assert refusal(WHOLE + tail) in (
+        "corrupt gzip data",
+        f"truncated: the gzip data ends early, after {len(WHOLE + tail)} bytes",
+        f"signature by {lab_key().name} does not fit the bytes: corrupt or changed",
+    )
+
+
+@pytest.mark.parametrize("start", [b"<!DOCTYPE html>", b"  \r\n<html>", b"<", page("Log in")])
+def test_a_page_for_people_is_called_one(start: bytes) -> None:
+    assert refusal(start).startswith("answers HTML instead of an index: a login page")
+
+
+@pytest.mark.parametrize("start", [b"Not found", b"\0\0\0", b"PK\3\4", b"ADBd", b"\x1b[2J", b"\x1f\x8c", b"\n"])
+def test_what_is_no_gzip_is_shown_safely(start: bytes) -> None:
+    assert refusal(start).startswith("no gzip data: begins with '")
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_gzip_that_turns_bad_is_told(at: int) -> None:
+    """In the signature, and in what follows it."""
+    assert refusal(b"\x1f\x8b" + b"\xff" * 100) == "corrupt gzip data"
+    middle = len(WHOLE) // 2 + at
+    assert refusal(WHOLE[:middle] + b"\xff" * 64 + WHOLE[middle + 64 :]) in ("corrupt gzip data", "corrupt tar inside")
+
+
+def test_a_wrong_checksum_of_gzip_is_told() -> None:
+    assert refusal(WHOLE[:-8] + bytes(8)) == "corrupt gzip data"
+
+
+def test_an_index_that_was_compressed_once_more_is_told() -> None:
+    """As a server does that compresses whatever it sends; apk does not undo it either."""
+    assert refusal(gzip.compress(WHOLE)).startswith("corrupt tar where the signature should be")
+
+
+def test_a_tar_that_is_none_is_told() -> None:
+    assert refusal(gzip.compress(b"x" * 512) + index(synthetic=1)) == "corrupt tar where the signature should be"
+    assert refusal(packed(b"x" * 512)) == "corrupt tar inside"
+
+
+def test_an_index_without_an_apkindex_is_told() -> None:
+    assert refusal(packed(member("DESCRIPTION", b"v3"))) == "has no whole APKINDEX inside"
+    assert refusal(packed()) == "has no whole APKINDEX inside"
+    assert refusal(packed(member("sub/APKINDEX", ENTRY.encode()))) == "has no whole APKINDEX inside"
+
+
+def test_an_apkindex_that_is_cut_off_in_a_whole_gzip_is_told() -> None:
+    short = gzip.compress(member("APKINDEX", ENTRY.encode(), size=5000), mtime=0)
+    assert refusal(sign(short, lab_key())) == "has no whole APKINDEX inside"
+
+
+def test_two_apkindexes_are_one_too_many() -> None:
+    twice = [member("APKINDEX", ENTRY.encode())] * 2
+    assert refusal(packed(*twice)) == "has two APKINDEX inside"
+
+
+@pytest.mark.parametrize("size", [MOST_DECOMPRESSED + 1, 8**11 - 1, 1 << 62, -1])
+def test_a_member_of_a_size_that_cannot_be_is_told(size: int) -> None:
+    assert refusal(packed(member("APKINDEX", b"", size=size))) == "odd tar inside"
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 62])
+def test_a_signature_of_a_size_that_cannot_be_is_none(size: int) -> None:
+    assert refusal(gzip.compress(member(f".SIGN.RSA.{lab_key().name}", b"x" * 256, size=size))) == "unsigned"
+
+
+def test_very_many_members_are_odd() -> None:
+    assert refusal(packed(*[member("x")] * 65, member("APKINDEX", ENTRY.encode()))) == "odd tar inside"
+
+
+def test_very_many_gzip_members_are_odd() -> None:
+    parts = gzip.compress(b"", mtime=0) * 100
+    assert refusal(sign(gzip.compress(member("APKINDEX", ENTRY.encode())) + parts, lab_key())) == (
+        "odd gzip data: too many members"
+    )
+
+
+@pytest.mark.parametrize("piece", [4096, 1 << 20])
+def test_a_signature_without_end_is_not_kept(piece: int) -> None:
+    endless = gzip.compress(member(f".SIGN.RSA.{lab_key().name}", b"x" * 256) + bytes(1 << 20), mtime=0)
+    assert refusal(endless + index(synthetic=1), piece=piece) == "its signature is too long"
+
+
+def test_packages_for_another_arch_are_told() -> None:
+    raw = sign(index(synthetic=5, arch="riscv64"), lab_key())
+    assert refusal(raw) == "lists packages for riscv64, not x86_64"
+    assert signer(read(raw, arch="riscv64"), KEYS)
+    assert (
+        refusal(listing("P:a\nA:x86_64\n\nP:b\nA:armhf\n\nP:c\nA:s390x\n\n")) == "lists packages for armhf, not x86_64"
+    )
+
+
+def test_an_arch_is_no_way_to_write_to_the_terminal() -> None:
+    """A carriage return is a part of the name for apk too."""
+    assert refusal(listing("P:a\nA:x86_64\r\n\n")) == "lists packages for x86_64\\r, not x86_64"
+    assert refusal(listing(b"P:a\nA:\x1b[2J\xff'\n\n" + b"x" * 99)).startswith("lists packages for \\x1b[2J")
+
+
+# What shall hurt
+
+
+def peak_of(raw: bytes, reason: str, piece: int = 1 << 16) -> int:
+    """Return the most bytes that refusing an index took."""
+    refusal(WHOLE + b"\0")  # what is loaded once is not counted
+    tracemalloc.start()
+    try:
+        assert refusal(raw, piece=piece) == reason
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_bomb_costs_little_memory_and_time() -> None:
+    raw = bomb(lab_key())
+    began = time.process_time()
+    assert peak_of(raw, "odd tar inside") < 4 << 20
+    assert time.process_time() - began < 2
+
+
+def deflated(first: bytes, repeated: bytes, times: int) -> bytes:
+    """Return a signed index whose content repeats, made without unpacking it all."""
+    deflate = zlib.compressobj(9, wbits=31)
+    parts = [deflate.compress(first)]
+    parts += [deflate.compress(repeated) for _ in range(times)]
+    return sign(b"".join([*parts, deflate.flush()]), lab_key())
+
+
+def test_a_bomb_of_honest_size_ends_at_the_cap() -> None:
+    """Many packages, or zeroes behind the end of the archive: what is left is counted, not kept."""
+    raw = deflated(member("APKINDEX", ENTRY.encode()) + bytes(1024), bytes(1 << 20), (MOST_DECOMPRESSED >> 20) + 1)
+    assert peak_of(raw, "unpacks to more than 96 MiB") < 4 << 20
+
+
+def test_a_line_without_end_is_not_kept() -> None:
+    head = tarfile.TarInfo("APKINDEX")
+    head.size = 90 << 20
+    raw = deflated(head.tobuf(tarfile.GNU_FORMAT), b"x" * (1 << 20), 90)
+    assert peak_of(raw, "a line of more than 1 MiB inside") < 8 << 20
+
+
+def test_a_body_without_end_is_not_read_on() -> None:
+    head = tarfile.TarInfo("APKINDEX")
+    head.size = MOST_COMPRESSED
+    lines = (ENTRY.encode() * (MOST_COMPRESSED // len(ENTRY) + 1))[:MOST_COMPRESSED]
+    stored = gzip.compress(head.tobuf(tarfile.GNU_FORMAT) + lines, compresslevel=0, mtime=0)
+    assert refusal(sign(stored, lab_key()), piece=1 << 20) == "index of more than 16 MiB"
+
+
+@pytest.mark.parametrize("piece", [1400, 1 << 16])
+def test_the_largest_index_of_alpine_is_read_in_a_moment(piece: int) -> None:
+    """2 MB in less than 150 ms of one core, so that reading does not hold up measuring."""
+    raw = sign(index(synthetic=COMMUNITY_ENTRIES), lab_key())
+    seconds = []
+    for _ in range(3):
+        began = time.process_time()
+        assert read(raw, piece=piece).packages == COMMUNITY_ENTRIES
+        seconds.append(time.process_time() - began)
+    assert min(seconds) < 0.15
+
+
+# Soup
+
+_TARS = st.lists(
+    st.one_of(
+        st.sampled_from([member("DESCRIPTION", b"v3"), member("APKINDEX", ENTRY.encode()), bytes(512), b"x" * 512]),
+        st.builds(
+            member,
+            st.sampled_from(["APKINDEX", "DESCRIPTION", f".SIGN.RSA.{lab_key().name}", "../x"]),
+            st.binary(max_size=600),
+            st.sampled_from([tarfile.REGTYPE, tarfile.GNUTYPE_SPARSE, tarfile.XHDTYPE, tarfile.DIRTYPE]),
+            st.none() | st.integers(-5, 1 << 40),
+        ),
+        st.binary(max_size=600),
+    ),
+    max_size=5,
+).map(b"".join)
+_STREAMS = st.one_of(
+    st.binary(max_size=200).map(lambda noise: b"\x1f\x8b" + noise),
+    st.lists(_TARS.map(lambda tar: gzip.compress(tar, 1, mtime=0)), max_size=3).map(b"".join),
+    _TARS.map(lambda tar: sign(gzip.compress(tar, 1, mtime=0), lab_key())),
+    st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=20)).map(
+        lambda patch: WHOLE[: patch[0]] + patch[1] + WHOLE[patch[0] + len(patch[1]) :]
+    ),
+    st.binary(max_size=200),
+)
+
+
+@given(_STREAMS, st.integers(1, 5000))
+@settings(deadline=None, max_examples=300)
+def test_whatever_comes_ends_in_an_index_or_in_a_reason(raw: bytes, piece: int) -> None:
+    """And never in any other error; whom it names as its signer has signed these very bytes."""
+    try:
+        name, reason = signer(read(raw, piece=piece), KEYS), ""
+    except BadIndexError as error:
+        name, reason = "", str(error)
+    if name:
+        with tarfile.open(fileobj=io.BytesIO(tar_of(raw))) as archive:
+            assert f".SIGN.RSA.{name}" in archive.getnames()
+        verify(raw)
+    else:
+        assert reason.isprintable()
+
+
+def verify(raw: bytes) -> None:
+    """Verify by another way than the reader's: the bytes behind the first member, all at once."""
+    signature = tar_of(raw)[tarfile.BLOCKSIZE :][: 2048 // 8]
+    public = lab_key().private.public_key()
+    public.verify(signature, unsigned(raw), padding.PKCS1v15(), hashes.SHA1())
