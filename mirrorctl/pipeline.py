@@ -129,8 +129,15 @@ def measure(
 
     :param began: of ``time.monotonic()``: when the budget began to run.
     """
-    # What measures is slow to import, and only what measures needs it.
+    # What measures is slow to import, and only what measures needs it. Names resolve meanwhile.
     import asyncio  # noqa: PLC0415
+
+    from mirrorctl.core.apk_http import first_stop  # noqa: PLC0415
+    from mirrorctl.effects.dial import Names  # noqa: PLC0415
+
+    names = Names()
+    for candidate in plan.candidates:
+        names.begin(*first_stop(candidate.url, environ))
 
     from mirrorctl.core.measure.race import Race  # noqa: PLC0415
     from mirrorctl.core.outcome import outcome_of  # noqa: PLC0415
@@ -138,7 +145,7 @@ def measure(
     from mirrorctl.prober import run  # noqa: PLC0415
 
     async def race_on_network() -> Outcome:
-        async with AiohttpNetwork(environ, began) as network:
+        async with AiohttpNetwork(environ, began, names) as network:
             race = Race(plan)
             await run(race, network, keys, watch)
             return outcome_of(race, network.now())

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.certificates import Authority
-from tests.lab.mirrors import Lab, ThreadedLab
 from tests.lab.roots import make_root
-from tests.program import Program, network
+from tests.program import Program, network, quiet_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.lab.mirrors import Lab
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def mirrors(authority: Authority) -> Iterator[Lab]:
     """Run the mirrors that the program chooses from. They are everybody's: a test changes none."""
-    with ThreadedLab(network(), authority=authority) as lab:
+    with quiet_lab(network(), authority=authority) as lab:
         yield lab
 
 

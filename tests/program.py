@@ -23,14 +23,16 @@ import mirrorctl.cli.measuring
 import mirrorctl.cli.output
 from mirrorctl.cli import main
 from mirrorctl.core.model import Target
+from mirrorctl.effects.lock import signals_held
 from tests.lab.certificates import Certificate
-from tests.lab.mirrors import LabMirror
+from tests.lab.mirrors import LabMirror, ThreadedLab
 from tests.lab.packages import alpine, repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.lab.certificates import Authority
     from tests.lab.mirrors import Lab
 
 BRANCH: Final = "v3.22"
@@ -79,6 +81,16 @@ def network() -> list[LabMirror]:
         LabMirror("half", half(fresh), rate=8e6, delay=0.08, certificate=good, country="CN"),
         LabMirror("gone", fault="refused", certificate=good, country="CN"),
     ]
+
+
+@contextlib.contextmanager
+def quiet_lab(mirrors: Iterable[LabMirror], *, authority: Authority) -> Iterator[Lab]:
+    """Run mirrors for many tests, in a thread that takes no signals: those are for the thread that tests them."""
+    lab = ThreadedLab(mirrors, authority=authority)
+    with contextlib.ExitStack() as stack:
+        with signals_held():  # a new thread holds what its maker does
+            running = stack.enter_context(lab)
+        yield running
 
 
 def tree(built_at: datetime) -> dict[str, bytes]:

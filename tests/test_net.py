@@ -17,6 +17,7 @@ import pytest
 
 from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.model import Failure, Stage
+from mirrorctl.effects import dial
 from mirrorctl.effects.net import AiohttpNetwork
 from tests.lab.certificates import Authority, Certificate
 from tests.lab.mirrors import Lab, LabMirror, ThreadedLab
@@ -605,8 +606,8 @@ async def test_when_no_address_takes_a_connection_the_last_is_told(names: Names)
         assert await connect(net, named(lab.url("dead"), "mirror.test")) == Failure(
             Stage.CONNECT, "127.0.1.1: refuses the connection"
         )
-        names.known["mirror.test"] = []
-        assert await connect(net, named(lab.url("dead"), "mirror.test")) == Failure(Stage.CONNECT, "has no address")
+        names.known["empty.test"] = []
+        assert await connect(net, named(lab.url("dead"), "empty.test")) == Failure(Stage.CONNECT, "has no address")
 
 
 async def test_an_address_without_a_way_to_it_is_told(names: Names) -> None:
@@ -791,3 +792,12 @@ def test_the_environment_is_the_one_that_is_given(monkeypatch: pytest.MonkeyPatc
 async def test_the_clock_counts_from_the_beginning_of_the_run() -> None:
     async with AiohttpNetwork({}, time.monotonic() - 100) as net:
         assert 100 <= net.now() < 101
+
+
+async def test_names_can_be_begun_with_before_there_is_a_loop_and_are_asked_for_once(names: Names) -> None:
+    names.known["early.test"] = [(socket.AF_INET, "127.0.1.1")]
+    early = dial.Names()
+    early.begin("early.test", 80)
+    assert await early.resolve("early.test", 80) == [(socket.AF_INET, "127.0.1.1")]
+    early.close()
+    assert names.asked.count("early.test") == 1

@@ -5,7 +5,12 @@ One race over real sockets with all that can go wrong at once, from the plan to 
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import threading
 import time
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -16,15 +21,16 @@ from mirrorctl.core.catalog.layer import read_layer
 from mirrorctl.core.measure.cost import JOBS
 from mirrorctl.core.measure.plan import Limits, Plan
 from mirrorctl.core.measure.rank import State
-from mirrorctl.core.model import Target
+from mirrorctl.core.model import Candidate, Target
 from mirrorctl.core.outcome import why_none
+from mirrorctl.effects.lock import signals_held
 from mirrorctl.pipeline import measure
 from tests.lab import faults
 from tests.lab.certificates import Authority, Certificate
-from tests.lab.mirrors import Lab, LabMirror, ThreadedLab
+from tests.lab.mirrors import Lab, LabMirror
 from tests.lab.packages import alpine, lab_key
 from tests.lab.roots import make_root
-from tests.program import Program
+from tests.program import Program, quiet_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +93,7 @@ def network(authority: Authority) -> Iterator[Lab]:
     bad = [LabMirror(word(fault), TREE, fault=fault, fault_after=60_000, rate=2e7) for fault in faults.names()]
     certified = [LabMirror(word(kind.name.lower()), TREE, certificate=kind) for kind in Certificate]
     good = LabMirror("good", TREE, delay=0.05, rate=2e7)
-    with ThreadedLab([*bad, *certified, good], authority=authority) as lab:
+    with quiet_lab([*bad, *certified, good], authority=authority) as lab:
         yield lab
 
 
@@ -180,3 +186,33 @@ def test_a_budget_is_kept_whatever_the_mirrors_do(network: Lab) -> None:
         outcome = race(network, *hanging, budget=budget)
         assert time.monotonic() - began < budget + 0.5
         assert outcome.chosen is None
+
+
+def test_a_name_that_is_still_looked_up_takes_no_signal_from_who_writes(
+    network: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread outlives the race; a signal that went to it would part a change that has to be whole."""
+    answer, numbers = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: str, port: int, **kind: int) -> list[object]:
+        if host == "slow.test":
+            answer.wait(20)
+        return [*numbers(host, port, **kind)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    catalog = merge([read_layer(network.catalog(), "lab")])
+    good = next(each for each in catalog.candidates(scheme="any") if each.mirror.id == "good")
+    slow = Candidate(replace(good.mirror, id="slow"), "http://slow.test:9/alpine")
+    plan = Plan((slow, good), (MAIN,), JOBS["typical"], budget=2.0, max_age=86_400, limits=LIMITS)
+    assert measure(plan, KEYS, {}, time.monotonic()).chosen is not None
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        with signals_held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(0.1)  # another thread would take it about now
+            heard_while_held = [*heard]
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        answer.set()
+    assert (heard_while_held, heard) == ([], [signal.SIGTERM])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 USER_AGENT: Final = "libfetch/2.0"
 """Some mirrors refuse others, so this is sent as it is; ``HTTP_USER_AGENT`` replaces it, as in apk."""
 MOST_REDIRECTS: Final = 4
+_PORTS: Final = {"http": 80, "https": 443}
 _FOLLOWED: Final = (301, 302, 303)
 _REDIRECTS: Final = (300, 301, 302, 303, 305, 306, 307, 308)
 
@@ -52,6 +53,12 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
         return None
     suffixes = re.split(r"[,\s]+", excepted.lower())
     return None if any(suffix and host.endswith(suffix) for suffix in suffixes) else proxy
+
+
+def first_stop(url: str, environ: Mapping[str, str]) -> tuple[str, int]:
+    """Return host and port to which apk would connect for that URL: the proxy's, if it uses one."""
+    parts = urlsplit(proxy_for(url, environ) or url)
+    return parts.hostname or "", parts.port or _PORTS[parts.scheme]
 
 
 def is_redirect(status: int) -> bool:

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
-import queue
 import re
 import socket
 import ssl
-import struct
-import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import abc as aiohttp_abc
 
-from mirrorctl.core.apk_http import RequestFailedError, is_redirect, next_hop, proxy_for, user_agent
+from mirrorctl.core.apk_http import RequestFailedError, first_stop, is_redirect, next_hop, proxy_for, user_agent
 from mirrorctl.core.measure.sample import Connected
 from mirrorctl.core.model import Failure, Stage
+from mirrorctl.effects.dial import Names, first_that_takes, round_trip
+from mirrorctl.effects.words import certificate, one_line, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -35,17 +31,13 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-_PORTS: Final = {"http": 80, "https": 443}
+    from mirrorctl.effects.dial import Address
+
 _MOST_LINE: Final = 8190
 _BUFFER: Final = 1 << 18
-_TCP_INFO_ROUND_TRIP: Final = 68
-"""Offset of ``tcpi_rtt``, in microseconds, in ``struct tcp_info`` (linux/tcp.h)."""
 _BAD_RANGE: Final = 416
 _NOT_SENT: Final = ("Accept", "Accept-Encoding")
 """Headers that aiohttp would add and apk does not send."""
-
-Address = tuple[int, str]
-"""Address family, and the address in numbers."""
 
 
 class AiohttpNetwork:
@@ -53,12 +45,13 @@ class AiohttpNetwork:
 
     :param environ: for ``HTTPS_PROXY`` and the like. OpenSSL itself reads ``SSL_CERT_FILE``.
     :param began: of ``time.monotonic()``, from which ``now`` counts.
+    :param names: where names are being resolved already.
     """
 
-    def __init__(self, environ: Mapping[str, str], began: float) -> None:
+    def __init__(self, environ: Mapping[str, str], began: float, names: Names | None = None) -> None:
         self._environ = environ
         self._began = began
-        self._names = _Names()
+        self._names = Names() if names is None else names
         self._answered: dict[str, Address] = {}
         """Address family and address that took a connection, by host."""
 
@@ -99,20 +92,18 @@ class AiohttpNetwork:
     async def connect(self, url: str, resolved: Callable[[tuple[str, ...]], None]) -> Connected:
         """Resolve and connect, as ``prober.Network`` says."""
         proxy = proxy_for(url, self._environ)
-        parts = urlsplit(proxy or url)
-        host = parts.hostname or ""
-        port = parts.port or _PORTS[parts.scheme]
+        host, port = first_stop(url, self._environ)
         began = self.now()
         with _of_proxy(f"{host}:{port}" if proxy else None):
             addresses = await self._names.resolve(host, port)
             resolved(tuple(address for _, address in addresses))
             connecting = self.now()
-            sock, address = await _first_that_takes(addresses, port)
+            sock, address = await first_that_takes(addresses, port)
         connect_seconds = self.now() - connecting
         with sock:
-            round_trip = _round_trip(sock)
+            trip = round_trip(sock)
         self._answered[host] = address
-        return Connected(address[1], connecting - began, connect_seconds, round_trip or connect_seconds)
+        return Connected(address[1], connecting - began, connect_seconds, trip or connect_seconds)
 
     @contextlib.asynccontextmanager
     async def get(self, url: str, *, first_bytes: int | None = None) -> AsyncIterator[AiohttpResponse]:
@@ -227,74 +218,10 @@ async def _request_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: 
     context.trace_request_ctx.sent = time.monotonic()
 
 
-# Names and addresses
-
-
-class _Names:
-    """Resolves many names at once, in threads that nobody has to wait for at exit.
-
-    The loop's own executor has few threads, so a hundred names would queue up behind a slow one.
-    """
-
-    _MOST: Final = 160
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._threads = 0
-        self._pending = 0
-
-    async def resolve(self, host: str, port: int) -> list[Address]:
-        """Return the addresses in the resolver's order, as getaddrinfo(3) gives them to apk."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Address] | OSError] = loop.create_future()
-
-        def look_up() -> None:
-            try:
-                found: list[Address] | OSError = [
-                    (family, str(address[0]))
-                    for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                ]
-            except (OSError, ValueError) as error:  # ValueError: no name can be spelt like this
-                found = error if isinstance(error, OSError) else OSError(str(error))
-            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
-                loop.call_soon_threadsafe(_fulfil, future, found)
-
-        self._pending += 1
-        if self._pending > self._threads and self._threads < self._MOST:
-            with contextlib.suppress(RuntimeError):  # no more threads to be had here: the others will do it
-                threading.Thread(target=self._work, daemon=True).start()
-                self._threads += 1
-        if self._threads:
-            self._queue.put(look_up)
-        else:
-            look_up()
-        try:
-            found = await future
-        finally:
-            self._pending -= 1
-        if isinstance(found, OSError):
-            raise RequestFailedError(Stage.RESOLVE, _unresolved(found))
-        return found
-
-    def close(self) -> None:
-        """Let the threads end when they have done what they are at."""
-        for _ in range(self._threads):
-            self._queue.put(None)
-
-    def _work(self) -> None:
-        while look_up := self._queue.get():
-            look_up()
-
-
-def _fulfil(future: asyncio.Future[list[Address] | OSError], found: list[Address] | OSError) -> None:
-    if not future.done():
-        future.set_result(found)
-
-
 class _Resolver(aiohttp_abc.AbstractResolver):
     """Gives aiohttp the address that took a connection before, or all of them in order."""
 
-    def __init__(self, names: _Names, answered: dict[str, Address]) -> None:
+    def __init__(self, names: Names, answered: dict[str, Address]) -> None:
         self._names = names
         self._answered = answered
 
@@ -316,54 +243,22 @@ class _Resolver(aiohttp_abc.AbstractResolver):
         """Do nothing: the threads end with the process."""
 
 
-async def _first_that_takes(addresses: list[Address], port: int) -> tuple[socket.socket, Address]:
-    """Connect to the first address that takes it; one that does not answer holds up the rest, as it does apk."""
-    loop = asyncio.get_running_loop()
-    refused = "has no address"
-    for family, address in addresses:
-        with contextlib.ExitStack() as stack:
-            try:
-                sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                sock.setblocking(False)
-                await loop.sock_connect(sock, (address, port))
-            except OSError as error:
-                refused = f"{address}: {_plain(error)}"
-            else:
-                stack.pop_all()
-                return sock, (family, address)
-    raise RequestFailedError(Stage.CONNECT, refused)
-
-
-def _round_trip(sock: socket.socket) -> float | None:
-    """Return seconds as the kernel measured them during the handshake, free of our own delays; None if it does not."""
-    option = getattr(socket, "TCP_INFO", None)
-    if option is None:
-        return None
-    try:
-        facts = sock.getsockopt(socket.IPPROTO_TCP, option, _TCP_INFO_ROUND_TRIP + 4)
-    except OSError:
-        return None
-    if len(facts) < _TCP_INFO_ROUND_TRIP + 4:
-        return None
-    return float(struct.unpack_from("I", facts, _TCP_INFO_ROUND_TRIP)[0]) / 1e6
-
-
 # What failures mean
 
 
 @contextlib.contextmanager
-def _failures(stage: Stage) -> Iterator[None]:
+def _failures(stage: Stage) -> Iterator[None]:  # noqa: C901 - a list of cases, a line each
     """Translate what aiohttp raises into a stage and a reason; ``stage`` is where we are if it does not tell."""
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
-        raise RequestFailedError(Stage.TLS, _certificate(error.certificate_error)) from None
+        raise RequestFailedError(Stage.TLS, certificate(error.certificate_error)) from None
     except (aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
-        raise RequestFailedError(Stage.TLS, f"handshake failed: {_plain(error)}") from None
+        raise RequestFailedError(Stage.TLS, f"handshake failed: {plain(error)}") from None
     except aiohttp.ClientProxyConnectionError as error:
-        raise RequestFailedError(Stage.CONNECT, f"the proxy cannot be reached: {_plain(error.os_error)}") from None
+        raise RequestFailedError(Stage.CONNECT, f"the proxy cannot be reached: {plain(error.os_error)}") from None
     except aiohttp.ClientConnectorError as error:
-        raise RequestFailedError(Stage.CONNECT, _plain(error.os_error)) from None
+        raise RequestFailedError(Stage.CONNECT, plain(error.os_error)) from None
     except aiohttp.ClientHttpProxyError as error:
         raise RequestFailedError(Stage.RESPONSE, f"the proxy refuses with status {error.status}") from None
     except aiohttp.ServerDisconnectedError:
@@ -371,10 +266,12 @@ def _failures(stage: Stage) -> Iterator[None]:
     except aiohttp.ClientPayloadError:
         raise RequestFailedError(Stage.TRANSFER, "breaks off before the end of the file") from None
     except aiohttp.ClientResponseError as error:
-        what = _text(error.message.partition("\n")[0]).rstrip(":").lower()
+        what = one_line(error.message.partition("\n")[0]).rstrip(":").lower()
         raise RequestFailedError(stage, f"answers what is no proper HTTP: {what}") from None
+    except aiohttp.InvalidURL:  # the catalog's URLs are good, so it comes from a redirect
+        raise RequestFailedError(stage, "redirects to what is no URL") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise RequestFailedError(stage, _plain(error)) from None
+        raise RequestFailedError(stage, plain(error)) from None
 
 
 @contextlib.contextmanager
@@ -385,44 +282,5 @@ def _of_proxy(proxy: str | None) -> Iterator[None]:
     except RequestFailedError as error:
         if proxy is None:
             raise
-        reason = f"the proxy {_text(proxy)} cannot be reached: {error.failure.reason}"
+        reason = f"the proxy {one_line(proxy)} cannot be reached: {error.failure.reason}"
         raise RequestFailedError(error.failure.stage, reason) from None
-
-
-def _certificate(error: Exception) -> str:
-    """Say what is wrong with a certificate, with the likely cause where OpenSSL only knows the symptom."""
-    message = _text(getattr(error, "verify_message", "") or str(error)).rstrip(".")
-    message = message if "certificate" in message else f"certificate: {message}"
-    if "local issuer" in message:
-        return f"{message} (no CA certificates here? apk add ca-certificates, or set SSL_CERT_FILE)"
-    return message
-
-
-def _unresolved(error: OSError) -> str:
-    if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
-        return "no such host name"
-    if error.errno == socket.EAI_AGAIN:
-        return "the name server does not answer"
-    return f"name cannot be resolved: {_plain(error)}"
-
-
-def _plain(error: BaseException) -> str:
-    """Return an error's text in plain words, without an exception's name."""
-    if isinstance(error, aiohttp.InvalidURL):  # the catalog's URLs are good, so it comes from a redirect
-        return "redirects to what is no URL"
-    code = error.errno if isinstance(error, OSError) else None
-    if code in (errno.ECONNRESET, errno.EPIPE):
-        return "resets the connection"
-    if code == errno.ECONNREFUSED:
-        return "refuses the connection"
-    if code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL):
-        return "no route to it from here"
-    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and code and code > 0:
-        return os.strerror(code).lower()
-    reason = getattr(error, "reason", None) or getattr(getattr(error, "os_error", None), "reason", None)
-    return _text(str(reason or error)).replace("_", " ").lower() or type(error).__name__
-
-
-def _text(text: str) -> str:
-    """Return one short line of ASCII: it may come from a server and go to a terminal."""
-    return ascii(" ".join(text.split())[:120])[1:-1]
