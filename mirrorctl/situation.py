@@ -92,10 +92,14 @@ class Situation:
 
     def notes_on(self, base_url: str) -> tuple[str, ...]:
         """Return what a person should know before the files name that base URL."""
+        notes = []
+        found = branch_in(self.sources, self.catalog.locate)
+        if found and self.asked.branch and self.asked.branch != found:
+            notes.append(f"the files are on {found} and stay there; --branch {self.asked.branch} is for new lines only")
         if base_url.startswith("https:") and self.system.is_alpine and not self.system.has_authorities:
             note = f"{self.system.root} has no CA certificates, without which its apk cannot use https"
-            return (f"{note}: install ca-certificates there first, or use --scheme http",)
-        return ()
+            notes.append(f"{note}: install ca-certificates there first, or use --scheme http")
+        return tuple(notes)
 
     def _own_arch(self) -> str | None:
         """Return the root's architecture; where an Alpine does not say it, apk goes by how it was compiled."""

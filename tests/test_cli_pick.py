@@ -418,3 +418,28 @@ def test_stdout_is_one_json_object_also_through_a_pipe(program: Program) -> None
     assert json.loads(found.out)["written"] is True
     assert found.out.endswith("}\n")
     assert program.content == program.lines("best")
+
+
+# What a person should know
+
+
+def test_a_branch_that_the_files_are_not_on_moves_no_line_to_it_and_says_so(program: Program) -> None:
+    found = program("pick", "--yes", "--branch", "edge", *ONLY)
+    assert found.status == 0, found.err
+    assert "the files are on v3.22 and stay there; --branch edge is for new lines only" in found.err
+    assert "/v3.22/main" in program.content
+    assert "edge" not in program.content
+
+
+def test_a_root_whose_apk_cannot_use_https_is_told(program: Program) -> None:
+    (program.root / "etc/ssl/cert.pem").unlink()
+    found = program("pick", "--yes", "--json", *ONLY)
+    assert found.status == 0, found.err
+    assert any("has no CA certificates" in str(note) for note in told_notes(found.object))
+    again = program("pick", "--yes", "--json", "--scheme", "any", *ONLY)
+    assert any("--scheme http" in str(note) for note in told_notes(again.object))
+
+
+def told_notes(fields: dict[str, object]) -> list[object]:
+    assert isinstance(fields["notes"], list)
+    return fields["notes"]

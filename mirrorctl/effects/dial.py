@@ -61,10 +61,7 @@ class Names:
             with contextlib.suppress(RuntimeError):  # no more threads to be had here: the others will do it
                 threading.Thread(target=self._work, daemon=True).start()
                 self._threads += 1
-        if self._threads:
-            self._queue.put(look_up)
-        else:
-            look_up()
+        self._queue.put(look_up)
         return found
 
     async def resolve(self, host: str, port: int) -> list[Address]:
@@ -72,8 +69,11 @@ class Names:
 
         :raises RequestFailedError: there are none.
         """
+        found = self.begin(host, port)
+        while not self._threads and not found.done() and (look_up := self._queue.get()):
+            look_up()  # no thread is to be had: one name at a time then
         try:
-            return await asyncio.wrap_future(self.begin(host, port))
+            return await asyncio.wrap_future(found)
         except OSError as error:
             raise RequestFailedError(Stage.RESOLVE, unresolved(error)) from None
 
