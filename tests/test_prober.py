@@ -156,8 +156,8 @@ def test_no_trusted_key_is_no_proof() -> None:
         return race
 
     race = run_virtual(main())
-    assert race.chosen() is None
-    failure = race.standings()[0].failure
+    assert race.verdict.chosen() is None
+    failure = race.verdict.standings()[0].failure
     assert failure is not None
     assert "does not trust" in failure.reason
 

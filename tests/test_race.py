@@ -281,7 +281,7 @@ def test_no_candidate_at_all_is_over_at_once() -> None:
     race = Race(replace(plan_for(scene_of({"a": good()})), candidates=()))
     assert race.over
     assert race.moves(0.35) == []
-    assert race.chosen() is None
+    assert race.verdict.chosen() is None
 
 
 # The budget

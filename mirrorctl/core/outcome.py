@@ -39,8 +39,8 @@ class Outcome:
 
 def outcome_of(race: Race, seconds: float) -> Outcome:
     """Return what the race came to."""
-    places = ranking(race.standings())
-    chosen = race.chosen()
+    places = ranking(race.verdict.standings())
+    chosen = race.verdict.chosen()
     winner = next((each for each in places if chosen and each.candidate == chosen.candidate), None)
     return Outcome(race.plan, places, winner, seconds, race.bytes)
 

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.measure.access import AccessLink
 from mirrorctl.core.measure.cost import transfer_seconds
-from mirrorctl.core.measure.freshness import Freshness
 from mirrorctl.core.measure.meter import Meter
 from mirrorctl.core.measure.plan import TYPICAL_BYTES
-from mirrorctl.core.measure.rank import Standing, State, link_of
 from mirrorctl.core.measure.runner import Move, Probe, Runner, Start, Stop
 from mirrorctl.core.measure.sample import Answered, Sample, Served
+from mirrorctl.core.measure.verdict import Verdict, expected
 from mirrorctl.core.model import Failure
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Race:
         self._answers = 0
         self._finals = 0
         self._sizes: dict[Target, int] = {}
-        self._fresh = Freshness(plan, self.runners)
+        self.verdict = Verdict(plan, self.runners)
         self._bar = inf
         self._link = AccessLink(self.runners)
 
@@ -71,7 +70,7 @@ class Race:
         """Take a sample, or the failure that ended what was running."""
         if isinstance(seen, Failure):
             runner.failure = seen
-            self._fresh.update()
+            self.verdict.fresh.update()
             return
         runner.samples.append(seen)
         if isinstance(seen, Answered):
@@ -82,7 +81,7 @@ class Race:
         elif isinstance(seen, Served):
             runner.verified |= {seen.target}
             runner.sizes[seen.target] = self._sizes[seen.target] = seen.bytes
-        self._fresh.update()
+        self.verdict.fresh.update()
         runner.judge(self.plan.job, now, self._link.rate)
 
     def ended(self, runner: Runner) -> None:
@@ -110,7 +109,9 @@ class Race:
         """Stop transfers that cannot win any more, and those for which link or time are too short."""
         if finalist := self._finalist():
             slow = now - finalist.began > _SLOW + _SLOWER * self._update_seconds(finalist)
-            if slow and (self.leader() or any(self._counts(each) for each in self.runners if each is not finalist)):
+            if slow and (
+                self.verdict.leader() or any(self.verdict.counts(each) for each in self.runners if each is not finalist)
+            ):
                 finalist.stop(self.plan.job, now, self._link.rate)
                 yield Stop(finalist)
             return
@@ -187,13 +188,13 @@ class Race:
 
     def _raise_bar(self) -> float:
         """Return the seconds that a mirror has to be able to beat."""
-        if leader := self.leader():
+        if leader := self.verdict.leader():
             return leader.reach.expected * (1 - self.plan.limits.indifference)
-        return min((runner.reach.expected for runner in self.runners if self._counts(runner)), default=inf)
+        return min((runner.reach.expected for runner in self.runners if self.verdict.counts(runner)), default=inf)
 
     def _hurdle(self, runner: Runner) -> float:
         """Return the bar for this mirror: the present one stays when it is about as good, so it is let over."""
-        if not self._may_win(runner):
+        if not self.verdict.may_win(runner):
             return 0.0
         return self._bar * (1 + self.plan.limits.loyalty) if runner.candidate == self.plan.current else self._bar
 
@@ -233,7 +234,7 @@ class Race:
         """Return the wanted one first, then who can be soonest done; those that are out of step with most come last."""
 
         def place(each: Runner) -> tuple[bool, bool, float]:
-            return each.candidate != self.plan.wanted, self._fresh.is_outvoted(each), each.reach.low
+            return each.candidate != self.plan.wanted, self.verdict.fresh.is_outvoted(each), each.reach.low
 
         return sorted(runners, key=place)
 
@@ -281,7 +282,7 @@ class Race:
 
     def _may_connect(self, runner: Runner, now: float) -> bool:
         """Return whether a mirror that has not taken a connection yet could still matter."""
-        if not any(self._counts(each) for each in self.runners):
+        if not any(self.verdict.counts(each) for each in self.runners):
             return True
         if runner.addresses is None:
             return self._elapsed(now) < _LATE_NAMES
@@ -289,7 +290,7 @@ class Race:
 
     def _must_decide(self, now: float) -> bool:
         """Return whether the time that is left is needed for the finals."""
-        best = min((each for each in self.runners if self._counts(each)), key=_expected, default=None)
+        best = min((each for each in self.runners if self.verdict.counts(each)), key=expected, default=None)
         if best is None:
             return False
         return now > self._end - max(self._update_seconds(best) * 1.5, _RESERVE * self.plan.budget)
@@ -310,47 +311,35 @@ class Race:
     def _end(self) -> float:
         return self.plan.budget - _WRITING
 
-    # Who wins
-
-    def leader(self) -> Runner | None:
-        """Return the best proven mirror, of those that may be chosen."""
-        return min((each for each in self.runners if self._may_be_chosen(each)), key=_expected, default=None)
-
-    def chosen(self) -> Runner | None:
-        """Return the mirror to use: the leader, unless the present one is proven too and about as good.
-
-        So a second run does not change the file for a difference that is noise.
-        """
-        leader = self.leader()
-        current = next((each for each in self.runners if each.candidate == self.plan.current), None)
-        if leader and current and self._may_be_chosen(current):
-            near = current.reach.expected <= leader.reach.expected * (1 + self.plan.limits.loyalty)
-            return current if near else leader
-        return leader
+    # Who is proven next
 
     def _next_finalist(self, now: float) -> Runner | None:
         rest = [each for each in self.runners if each.idle and each.verified and not each.stopped]
-        rest = [each for each in rest if not self._stale(each) and not (each.ran_alone and self._proven(each))]
-        own = [runner for runner in rest if self._may_win(runner)]
-        leader = self.leader()
+        rest = [
+            each
+            for each in rest
+            if not self.verdict.is_stale(each) and not (each.ran_alone and self.verdict.proven(each))
+        ]
+        own = [runner for runner in rest if self.verdict.may_win(runner)]
+        leader = self.verdict.leader()
         if leader is None:
             return min(own, key=self._first_to_prove, default=None) or self._witness(rest)
         if self._finals >= self.plan.limits.most_finals or self._bytes_spent():
             return None
         rival = min(filter(self._worth_a_final, own), key=self._hope, default=None)
-        if rival is None and not self._fresh.is_vouched_for(leader):
+        if rival is None and not self.verdict.fresh.is_vouched_for(leader):
             rival = self._witness(rest)
         return rival if rival and now + self._update_seconds(rival) < self._end else None
 
     def _first_to_prove(self, runner: Runner) -> tuple[bool, float]:
         reach = runner.reach
-        return self._fresh.is_outvoted(runner), reach.expected + _DOUBT * (reach.high - reach.expected)
+        return self.verdict.fresh.is_outvoted(runner), reach.expected + _DOUBT * (reach.high - reach.expected)
 
     def _witness(self, rest: list[Runner]) -> Runner | None:
         """Return who can tell whether the proven one is up to date: one whose indexes nobody has read, if any."""
-        proven = any(self._proven(each) and self._may_win(each) for each in self.runners)
+        proven = any(self.verdict.proven(each) and self.verdict.may_win(each) for each in self.runners)
         return (
-            min(rest, key=lambda each: (not self._fresh.is_unread(each), each.reach.expected))
+            min(rest, key=lambda each: (not self.verdict.fresh.is_unread(each), each.reach.expected))
             if proven and rest
             else None
         )
@@ -362,34 +351,3 @@ class Race:
     def _hope(self, runner: Runner) -> float:
         """Return the seconds that it may well come to when it runs alone."""
         return runner.reach.expected - self.plan.limits.hope * (runner.reach.expected - runner.reach.low)
-
-    def _may_win(self, runner: Runner) -> bool:
-        return self.plan.wanted is None or runner.candidate == self.plan.wanted
-
-    def _counts(self, runner: Runner) -> bool:
-        """Return whether it could be chosen for all that is known now, so that others have to be better."""
-        fit = bool(runner.verified) and runner.usable and not runner.stopped and self._may_win(runner)
-        return fit and not self._stale(runner) and not self._fresh.is_outvoted(runner)
-
-    def _proven(self, runner: Runner) -> bool:
-        return runner.usable and runner.verified.issuperset(self.plan.targets) and not self._stale(runner)
-
-    def _may_be_chosen(self, runner: Runner) -> bool:
-        return self._proven(runner) and self._may_win(runner) and not self._fresh.is_outvoted(runner)
-
-    def _stale(self, runner: Runner) -> bool:
-        return self._fresh.stale(runner) is not None
-
-    def standings(self) -> tuple[Standing, ...]:
-        """Return how everybody stands now."""
-        return tuple(self._standing(runner) for runner in self.runners)
-
-    def _standing(self, runner: Runner) -> Standing:
-        failure = runner.failure or self._fresh.stale(runner)
-        link = link_of(runner.samples, https=runner.candidate.url.startswith("https:"))
-        state = State.FAILED if failure else runner.state(self.plan.targets)
-        return Standing(runner.candidate, state, runner.reach, link, tuple(runner.samples), failure)
-
-
-def _expected(runner: Runner) -> float:
-    return runner.reach.expected
