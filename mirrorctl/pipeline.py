@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from mirrorctl.core.catalog.layer import MAX_BUDGET
 from mirrorctl.core.errors import UsageError
 from mirrorctl.core.measure.cost import JOBS, Job
-from mirrorctl.core.measure.plan import Plan
+from mirrorctl.core.measure.plan import Limits, Plan
 from mirrorctl.core.model import Candidate, Target
 from mirrorctl.core.repositories.rewrite import FIRST_REPOSITORIES, Wishes, rewrite, targets_of
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET: Final = 5.0
 """Seconds."""
+PATIENCE: Final = 0.6
+"""Share of the budget for which a mirror may be silent."""
 DEFAULT_MAX_AGE: Final = 24.0
 """Hours: from then on, Alpine's own status page counts a mirror as broken."""
 
@@ -67,15 +69,18 @@ def make_plan(
     if only:
         candidates = (only, *(each for each in candidates if each.mirror != only.mirror))
     present = situation.present
+    budget = _within(_first(terms.budget, settings.budget, DEFAULT_BUDGET), MAX_BUDGET, "--budget", "seconds")
+    patience = max(Limits().connect_patience, PATIENCE * budget)  # who gives more time wants slow ones to be heard too
     return situation, Plan(
         candidates=candidates,
         targets=_targets(situation, wishes, (only or candidates[0]).url, survey=survey),
         job=_job(terms.job or settings.job or "typical"),
-        budget=_within(_first(terms.budget, settings.budget, DEFAULT_BUDGET), MAX_BUDGET, "--budget", "seconds"),
+        budget=budget,
         max_age=3600 * _within(_first(terms.max_age, settings.max_age, DEFAULT_MAX_AGE), inf, "--max-age", "hours"),
         current=next((each for each in candidates if present and each.mirror.id == present.mirror.id), None),
         wanted=only,
         survey=survey,
+        limits=Limits(connect_patience=patience, answer_patience=patience),
     )
 
 

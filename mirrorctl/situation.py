@@ -9,12 +9,15 @@ from mirrorctl.core.alpine import arch_of_machine, branch_of_release, parse_arch
 from mirrorctl.core.catalog.catalog import Catalog, merge
 from mirrorctl.core.catalog.layer import read_layer
 from mirrorctl.core.errors import UsageError
+from mirrorctl.core.repositories.document import parse
 from mirrorctl.core.repositories.files import Source, branch_in, mirror_in
+from mirrorctl.core.repositories.reading import apk_reads
+from mirrorctl.core.repositories.show import Concern, lines_for_show
 from mirrorctl.effects.catalogs import read_catalog_files
 from mirrorctl.effects.host import System, read_system, shipped_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mirrorctl.core.model import Located
@@ -100,6 +103,17 @@ class Situation:
             note = f"{self.system.root} has no CA certificates, without which its apk cannot use https"
             notes.append(f"{note}: install ca-certificates there first, or use --scheme http")
         return tuple(notes)
+
+    def flaws(self, contents: Sequence[bytes | None]) -> tuple[str, ...]:
+        """Return what apk would not read in files of that content as a person means it, each with what mends it."""
+        reading = apk_reads([parse(content or b"") for content in contents], self.generation, self.system.arch or "")
+        return tuple(
+            f"line {line.line}{'' if line.file == 0 else f' of {self.sources[line.file].name}'}: {each.message}"
+            + (f": {each.command}" if each.command else "")
+            for line in lines_for_show(reading, self.catalog.locate)
+            for each in line.warnings
+            if each.concern in (Concern.IGNORED, Concern.MISREAD)
+        )
 
     def _own_arch(self) -> str | None:
         """Return the root's architecture; where an Alpine does not say it, apk goes by how it was compiled."""

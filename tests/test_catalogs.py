@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from mirrorctl.core.errors import CatalogError
+from mirrorctl.effects import catalogs
 from mirrorctl.effects.catalogs import own_catalog_path, read_catalog_files, read_own, refreshed_path
 
 SHIPPED = Path(__file__).parents[1] / "mirrors.toml"
@@ -107,3 +109,22 @@ def test_a_package_without_its_catalog_is_broken(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("mirrorctl.effects.catalogs._PACKAGE", tmp_path / "broken/mirrorctl")
     with pytest.raises(CatalogError, match="install mirrorctl again"):
         read_catalog_files(tmp_path, {}, None)
+
+
+def test_a_home_that_we_may_not_see_has_no_catalogs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when root's HOME is kept for another user; what lies below the root has to be readable."""
+    real = catalogs.read_bytes
+
+    def read(path: Path, limit: int) -> bytes:
+        if "hidden" in path.parts:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, limit)
+
+    monkeypatch.setattr(catalogs, "read_bytes", read)
+    files = read_catalog_files(tmp_path, {"HOME": "/hidden"}, None)
+    assert [Path(origin).name for origin, _ in files] == ["mirrors.toml"]
+    root = tmp_path / "hidden"
+    (root / "etc/mirrorctl").mkdir(parents=True)
+    (root / "etc/mirrorctl/mirrors.toml").write_bytes(b"")
+    with pytest.raises(CatalogError, match="Permission denied"):
+        read_catalog_files(root, {}, None)

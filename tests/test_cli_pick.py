@@ -443,3 +443,37 @@ def test_a_root_whose_apk_cannot_use_https_is_told(program: Program) -> None:
 def told_notes(fields: dict[str, object]) -> list[object]:
     assert isinstance(fields["notes"], list)
     return fields["notes"]
+
+
+def test_a_file_that_apk_misreads_is_not_called_right(program: Program) -> None:
+    program.file.write_bytes(program.content.replace("\n", "\r\n").encode())
+    found = program("pick", "--yes", *ONLY)
+    assert found.status == 0, found.err
+    assert "note: line 1: apk takes a blank or carriage return at the end for a part of the URL" in found.err
+    again = program("pick", "--yes", *ONLY)
+    assert "the notes say what is not right" in again.out
+    assert "mirrorctl pick --mend" in again.err
+    assert program("pick", "--yes", "--mend", *ONLY).status == 0
+    assert "the files are right" in program("pick", "--yes", *ONLY).out
+
+
+def test_print_says_when_there_is_more_than_it_prints(program: Program) -> None:
+    lists = program.root / "etc/apk/repositories.d"
+    lists.mkdir()
+    (lists / "a.list").write_text(program.lines("slow", "edge/testing"))
+    found = program("pick", "--print", *ONLY)
+    assert found.status == 0, found.err
+    assert "other files would change too" in found.err
+
+
+def test_to_enable_and_disable_the_same_makes_no_sense(program: Program) -> None:
+    found = program("pick", "--yes", "--enable", "testing", "--disable", "main,testing")
+    assert found.status == 2
+    assert "'testing' is to be both enabled and disabled" in found.err
+
+
+def test_a_terminal_that_lacks_a_letter_shows_it_escaped(program: Program) -> None:
+    program.file.write_text("# café\n" + program.content, encoding="utf-8")
+    found = program.child("pick", "--yes", *ONLY, PYTHONIOENCODING="ascii")
+    assert found.status == 0, found.err
+    assert "caf\\xe9" in found.out

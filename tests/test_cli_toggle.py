@@ -126,3 +126,36 @@ def test_a_child_writes_one_object(program: Program) -> None:
     assert found.status == 0
     assert json.loads(found.out)["written"] is True
     assert found.err.startswith("note: ")
+
+
+# What must not go wrong in silence
+
+
+def test_tagged_lines_do_not_make_a_stable_system_edge(program: Program) -> None:
+    """With main on a mirror that is not known, only the tagged lines are Alpine's: the release tells the branch."""
+    slow = program.url("slow")
+    before = f"https://corp.example/alpine/v3.22/main\n@testing {slow}/edge/testing\n@edge {slow}/edge/main\n"
+    program.file.write_text(before)
+    assert program("enable", "testing").status == 0
+    assert program.content == before
+    found = program("enable", "community")
+    assert found.status == 0, found.err
+    assert f"\n{slow}/v3.22/community\n" in program.content
+
+
+def test_what_cannot_be_enabled_is_an_error_and_no_change(program: Program) -> None:
+    program.file.write_text(
+        "".join(f"/media/usb{number}/apks\n" for number in range(30)) + program.lines("slow", "v3.22/main")
+    )
+    before = program.content
+    found = program("enable", "testing", "--json")
+    assert found.status == 5
+    assert "edge/testing is not enabled: apk keeps 31 repositories" in found.err
+    assert found.object["exit_status"] == 5
+    assert program.content == before
+
+
+def test_names_may_be_given_with_commas(program: Program) -> None:
+    assert program("enable", "testing,edge/main").status == 0
+    assert "@testing" in program.content
+    assert "@edge" in program.content

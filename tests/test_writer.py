@@ -724,3 +724,12 @@ def test_write_plain_fails_as_a_catalog_error(tmp_path: Path) -> None:
         with pytest.raises(CatalogError, match=r"^cannot (read|write) .*; |chmod") as caught:
             write_plain(tmp_path / name, b"new")
         assert "\n" not in str(caught.value)
+
+
+def test_another_mirrorctl_that_came_to_the_same_is_no_trouble(root: Path) -> None:
+    """Two builds at once: the second finds what it wanted to write, and leaves it and its time alone."""
+    late = to(root, NEW_LINES)
+    write(root, late)
+    before = (root / "etc/apk/repositories").stat().st_mtime_ns
+    write(root, late)
+    assert (root / "etc/apk/repositories").stat().st_mtime_ns == before

@@ -5,6 +5,7 @@ This is on the way of every start, so it imports typer and nothing else that is 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -40,6 +41,9 @@ def _open_missing_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we live
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding lacks is shown escaped
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -76,18 +76,23 @@ def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Endin
     base_url = outcome.chosen.candidate.url
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
     result = replace(result, notes=(*result.notes, *situation.notes_on(base_url)))
-    files, written = apply(situation, result, ending)
+    files, result, written = apply(situation, result, ending)
     fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=files, notes=result.notes)
     ending.output.object({**fields, "written": written})
-    ending.output.result(f"{_praise(outcome)} {summary(files, situation, written=written, undoable=ending.backup)}")
+    ending.output.result(f"{_praise(outcome)} {summary(files, situation, result, written=written, ending=ending)}")
 
 
-def apply(situation: Situation, result: Rewrite, ending: Ending) -> tuple[list[ChangedFile], bool]:
-    """Show the change, ask if the person is to be asked, and write; return the files and whether they were written.
+def apply(situation: Situation, result: Rewrite, ending: Ending) -> tuple[list[ChangedFile], Rewrite, bool]:
+    """Show the change, ask if the person is to be asked, and write.
 
-    :raises RepositoriesError: they cannot be written; they are as they were.
+    :return: the files, the rewrite with what is still to be said about it, and whether it was written.
+    :raises RepositoriesError: the files cannot be written; they are as they were.
     """
     files = _changed_files(situation, result)
+    flaws = situation.flaws(result.contents)
+    if ending.print_file and any(each.changed for each in files[1:]):
+        flaws = (*flaws, "other files would change too, and --print prints the first only; see --dry-run")
+    result = replace(result, notes=(*result.notes, *flaws))
     for note in result.notes:
         ending.output.note(f"note: {note}")
     if ending.print_file:
@@ -95,10 +100,10 @@ def apply(situation: Situation, result: Rewrite, ending: Ending) -> tuple[list[C
         raise typer.Exit
     ending.output.result("\n".join(each.diff for each in files if each.changed))
     if ending.dry_run or not any(each.changed for each in files):
-        return files, False
+        return files, result, False
     if not ending.yes and not confirm("Write this?"):
-        return files, False
-    return files, write(situation, result, keep_undo=ending.backup)
+        return files, result, False
+    return files, result, write(situation, result, keep_undo=ending.backup)
 
 
 def files_object(files: Sequence[ChangedFile], notes: Sequence[str], *, written: bool) -> dict[str, Json]:
@@ -110,8 +115,11 @@ def files_object(files: Sequence[ChangedFile], notes: Sequence[str], *, written:
     }
 
 
-def summary(files: Sequence[ChangedFile], situation: Situation, *, written: bool, undoable: bool) -> str:
+def summary(
+    files: Sequence[ChangedFile], situation: Situation, result: Rewrite, *, written: bool, ending: Ending
+) -> str:
     """Say in a sentence what became of the files."""
+    undoable, flawed = ending.backup, bool(situation.flaws(result.contents))
     diffs = [each.diff.split("\n")[2:] for each in files if each.changed]
     lines = sum(max(_count(diff, "+"), _count(diff, "-")) for diff in diffs)
     amount = f"{lines} line{'' if lines == 1 else 's'}"
@@ -120,7 +128,9 @@ def summary(files: Sequence[ChangedFile], situation: Situation, *, written: bool
     if diffs:
         return f"{amount} would change; nothing is written."
     if situation.present is None:
-        return "No line is under a known mirror, so nothing changed; `mirrorctl pick --enable main` adds one."
+        return "No line is under a known mirror, so nothing changed; `mirrorctl show` tells what is there."
+    if flawed:
+        return "Nothing to change; the notes say what is not right with the files."
     return "Nothing to change: the files are right."
 
 

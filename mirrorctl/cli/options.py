@@ -149,3 +149,9 @@ NoTag = Annotated[
     ),
 ]
 KIND_NAMES: Final = ", ".join(REPOSITORY_KINDS)
+
+
+def words(given: list[str] | None) -> list[str]:
+    """Return the words of a repeated option or argument, which may hold commas too, as in an environment variable."""
+    parts = [part.strip() for word in given or () for part in word.split(",")]
+    return [part for part in parts if part]

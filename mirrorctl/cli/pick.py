@@ -92,14 +92,16 @@ def pick(
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
+    if both := set(options.words(enable)) & set(options.words(disable)):
+        raise UsageError(f"'{min(both)}' is to be both enabled and disabled: take one of the two away")
     output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
     interactive = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or print_file)
     situation = look(Asked(root, branch, arch, mirrors), os.environ)
-    kinds = [parse_kind(name) for name in _words(disable)]
+    kinds = [parse_kind(name) for name in options.words(disable)]
     wishes = Wishes(
-        enable=enabled_by(_words(enable), situation, tag=tag, no_tag=no_tag),
+        enable=enabled_by(options.words(enable), situation, tag=tag, no_tag=no_tag),
         disable=tuple((kind.branch or situation.branch(), kind.repository) for kind in kinds),
         mend=mend,
         fill=situation.fill(),
@@ -148,9 +150,3 @@ def _ask_which(outcome: Outcome) -> Standing | None:
         typer.echo(
             f"There is no '{printable(answer)}' in the table: a number from 1 to {len(usable)}, or a name.", err=True
         )
-
-
-def _words(given: list[str] | None) -> list[str]:
-    """Return the words of a repeated option, which may hold commas too, as in an environment variable."""
-    parts = [part.strip() for word in given or () for part in word.split(",")]
-    return [part for part in parts if part]

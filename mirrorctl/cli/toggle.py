@@ -44,6 +44,7 @@ def enable(
       mirrorctl enable testing                 on a stable branch: @testing .../edge/testing
       mirrorctl enable edge/main edge/community --tag edge
     """
+    repositories = options.words(repositories)
     from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, files_object, is_usable, measured, summary
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
@@ -73,9 +74,9 @@ def enable(
             raise NoUsableMirrorError(f"{error}\nanother mirror may do: mirrorctl pick {names}") from None
         return
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
-    files, written = apply(situation, result, ending)
+    files, result, written = apply(situation, result, ending)
     output.object(files_object(files, result.notes, written=written))
-    output.result(summary(files, situation, written=written, undoable=ending.backup))
+    output.result(summary(files, situation, result, written=written, ending=ending))
 
 
 def disable(
@@ -100,6 +101,7 @@ def disable(
       mirrorctl disable testing
       mirrorctl disable edge/main edge/community --remove
     """
+    repositories = options.words(repositories)
     from mirrorctl.cli.conclude import Ending, apply, files_object, summary
     from mirrorctl.core.alpine import parse_kind
     from mirrorctl.core.errors import UsageError
@@ -118,6 +120,6 @@ def disable(
     )
     result = rewrite(situation.sources, situation.catalog.locate, "https://none.invalid", situation.generation, wishes)
     ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup)
-    files, written = apply(situation, result, ending)
+    files, result, written = apply(situation, result, ending)
     output.object(files_object(files, result.notes, written=written))
-    output.result(summary(files, situation, written=written, undoable=ending.backup))
+    output.result(summary(files, situation, result, written=written, ending=ending))

@@ -40,7 +40,7 @@ def read_catalog_files(root: Path, environ: Mapping[str, str], only: Path | None
         (root, Path("/etc/mirrorctl/mirrors.toml")),
         (_HERE, _own(environ)),
     ):
-        if path is not None and (layer := _read(place, path)) is not None:
+        if path is not None and (layer := _read(place, path, may_be_hidden=place == _HERE)) is not None:
             found.append(layer)
     return tuple(found)
 
@@ -99,12 +99,17 @@ def _must_read(path: Path, next_step: str) -> tuple[str, bytes]:
     return layer
 
 
-def _read(root: Path, path: Path) -> tuple[str, bytes] | None:
-    """Return origin and content; None where nothing is."""
+def _read(root: Path, path: Path, *, may_be_hidden: bool = False) -> tuple[str, bytes] | None:
+    """Return origin and content; None where nothing is.
+
+    :param may_be_hidden: nothing that we may see counts as nothing: HOME may be that of the user who started us.
+    """
     origin = path if root == _HERE else root / path.relative_to("/")
     try:
         return shown(origin), read_bytes(resolve(root, str(path.absolute())), CATALOG_LIMIT)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if may_be_hidden and isinstance(error, PermissionError):
+            return None
         raise CatalogError(f"cannot read the catalog {shown(origin)}: {explain(error)}") from error

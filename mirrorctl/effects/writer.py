@@ -44,6 +44,9 @@ def write(root: Path, changes: Sequence[FileChange], *, keep_undo: bool = True) 
         for change in wanted:
             if _below(root, change.name) != change.path:
                 raise _changed_meanwhile(change, RepositoriesError)
+        if all(_present(change.path, RepositoriesError) == change.after for change in wanted):
+            return  # another mirrorctl came to the same
+        for change in wanted:
             _must_still_be(change, RepositoriesError)
         if keep_undo:
             record = _record_change(root, encode(wanted))

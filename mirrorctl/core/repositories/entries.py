@@ -103,12 +103,10 @@ def entries_of(document: Document, locate: Locate) -> tuple[AlpineEntry, ...]:
 def branch_of(document: Document, locate: Locate) -> str | None:
     """Return the branch that a file is on: that of ``main``, as setup-apkrepos reads it, else of its first entry.
 
-    A tagged line tells less about the system than an untagged one of any repository.
+    A tagged line tells nothing of the system: tags are there to take single packages from another branch.
     """
-    entries = entries_of(document, locate)
-    return (
-        min(entries, key=lambda entry: (entry.tag is not None, entry.repository != "main")).branch if entries else None
-    )
+    untagged = [entry for entry in entries_of(document, locate) if entry.tag is None]
+    return min(untagged, key=lambda entry: entry.repository != "main").branch if untagged else None
 
 
 def base_of(document: Document, locate: Locate) -> Located | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from mirrorctl.core.errors import RepositoriesError
 from mirrorctl.core.model import Target
 from mirrorctl.core.repositories.document import Document, parse
 from mirrorctl.core.repositories.edit import mend, new_file, rebase
@@ -13,6 +14,7 @@ from mirrorctl.core.repositories.toggle import disable, enable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import EllipsisType
 
     from mirrorctl.core.alpine import RepositoryKind
     from mirrorctl.core.model import Locate
@@ -64,6 +66,7 @@ def rewrite(
     """Return the files with the chosen mirror's base URL and all that is wished.
 
     :raises UsageError: a tag, or the base URL, could not stand in a file.
+    :raises RepositoriesError: a repository cannot be enabled in a file as it is.
     """
     documents = [parse(source.content or b"") for source in sources]
     notes: list[str] = []
@@ -98,6 +101,8 @@ def rewrite(
                 generation=generation,
             ),
         )
+        if not _asks_for(documents[at], locate, want.branch, want.kind.repository, want.tag):
+            raise RepositoriesError(f"{sources[at].name}: {want.branch}/{want.kind.repository} is {notes[-1]}")
     notes += _untouched(sources, documents, locate, moved=wishes.move)
     contents = (_content(document, source) for document, source in zip(documents, sources, strict=True))
     return Rewrite(tuple(contents), tuple(dict.fromkeys(notes)))
@@ -115,8 +120,14 @@ def targets_of(contents: Sequence[bytes | None], locate: Locate, base_url: str, 
     )
 
 
-def _asks_for(document: Document, locate: Locate, branch: str, repository: str) -> bool:
-    return any(entry.branch == branch and entry.repository == repository for entry in entries_of(document, locate))
+def _asks_for(
+    document: Document, locate: Locate, branch: str, repository: str, tag: str | EllipsisType | None = ...
+) -> bool:
+    """Return whether a file asks for a repository; with whatever tag, if none is given."""
+    return any(
+        entry.branch == branch and entry.repository == repository and tag in (..., entry.tag)
+        for entry in entries_of(document, locate)
+    )
 
 
 def _untouched(sources: Sequence[Source], documents: Sequence[Document], locate: Locate, *, moved: bool) -> list[str]:

@@ -124,8 +124,8 @@ def _row(loaded: Loaded, locate: Locate) -> _Row:
 
 def _own_branch(rows: list[_Row]) -> str | None:
     """Return the branch that the system is on, by the order of ``entries.branch_of``."""
-    placed = [row for row in rows if row.branch is not None]
-    best = min(placed, key=lambda row: (row.loaded.tag is not None, row.repository != "main"), default=None)
+    placed = [row for row in rows if row.branch is not None and row.loaded.tag is None]
+    best = min(placed, key=lambda row: row.repository != "main", default=None)
     return best.branch if best else None
 
 
