@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mirrorctl.core.errors import CatalogError
-from mirrorctl.effects import catalogs
 from mirrorctl.effects.catalogs import own_catalog_path, read_catalog_files, read_own, refreshed_path
+from mirrorctl.effects.rootfs import read_bytes
 
 SHIPPED = Path(__file__).parents[1] / "mirrors.toml"
 
@@ -113,14 +113,13 @@ def test_a_package_without_its_catalog_is_broken(tmp_path: Path, monkeypatch: py
 
 def test_a_home_that_we_may_not_see_has_no_catalogs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when root's HOME is kept for another user; what lies below the root has to be readable."""
-    real = catalogs.read_bytes
 
     def read(path: Path, limit: int) -> bytes:
         if "hidden" in path.parts:
             raise PermissionError(errno.EACCES, "Permission denied")
-        return real(path, limit)
+        return read_bytes(path, limit)
 
-    monkeypatch.setattr(catalogs, "read_bytes", read)
+    monkeypatch.setattr("mirrorctl.effects.catalogs.read_bytes", read)
     files = read_catalog_files(tmp_path, {"HOME": "/hidden"}, None)
     assert [Path(origin).name for origin, _ in files] == ["mirrors.toml"]
     root = tmp_path / "hidden"

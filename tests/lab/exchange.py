@@ -180,7 +180,12 @@ class Exchange:
             await self.raw(part)
 
     async def raw(self, content: bytes | memoryview) -> None:
-        """Send bytes as they are, outside any rate and count."""
+        """Send bytes as they are, outside any rate and count.
+
+        :raises ConnectionResetError: the client has gone, which TLS does not tell by itself.
+        """
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError
         self.writer.write(content)
         await self.writer.drain()
 
