@@ -430,3 +430,10 @@ def test_bytes_and_finals_follow_the_limits() -> None:
     scene = draw(5)
     run = run_race(scene, plan_for(scene, limits=Limits(most_finals=1, most_reads=3)))
     assert len([each for each in run.whole if each.path == COMMUNITY.index_path]) == 1
+
+
+def test_the_size_that_a_broken_mirror_tells_does_not_make_the_decision_too_late() -> None:
+    """On a link of 10 Mbit/s; the first to answer has half a community index, so a final looked short."""
+    run = run_race(draw(9138, "US"))
+    assert run.host in run.scene.usable
+    assert run.outcome.seconds < run.outcome.plan.budget

@@ -299,7 +299,9 @@ class Race:
         """Return about how long the rest of an apk update would take."""
         served = [sample for sample in runner.samples if isinstance(sample, Served)]
         left = [target for target in self.plan.targets if target not in runner.verified] or self.plan.targets
-        size = sum(self._sizes.get(target, TYPICAL_BYTES.get(target.repository, 1_000_000)) for target in left)
+        # By its own word first: the sizes of others may be those of broken indexes.
+        sizes = {**self._sizes, **runner.sizes}
+        size = sum(sizes.get(target, TYPICAL_BYTES.get(target.repository, 1_000_000)) for target in left)
         rate = max((sample.rate.expected for sample in served), default=0.0)
         wait = max((sample.request_seconds for sample in served), default=0.0)
         return len(left) * wait + size / rate if rate else inf
