@@ -186,6 +186,24 @@ def test_a_stall_counts_once_now_is_told() -> None:
     assert meter.rate().expected > 5e5
 
 
+def test_what_is_due_after_the_next_round_trip_is_not_late() -> None:
+    """The first window has come, the second is on its way: that says nothing yet, however long the way is."""
+    meter = Meter(0.0, 0.3)
+    meter.add(0.001, int(INITIAL_WINDOW))
+    assert meter.rate(now=0.29).high == CEILING
+    assert meter.rate(now=3.0).high < 100_000
+
+
+def test_a_queue_on_the_way_is_no_lack_of_throughput() -> None:
+    """Under load a round trip takes longer than when the connection was made, as the wait for the head has shown."""
+    idle, loaded = Meter(0.0, 0.015), Meter(0.0, 0.015, waited=0.15)
+    for meter in (idle, loaded):
+        meter.add(0.001, int(INITIAL_WINDOW))
+        meter.add(0.15, 2 * int(INITIAL_WINDOW))
+    assert loaded.rate(now=0.2).high == CEILING
+    assert idle.rate(now=0.2).high < 2e6
+
+
 def test_sharing_widens_upwards_only() -> None:
     meter = Meter(0.0, 0.01)
     bursts(meter, 480_000, 1e6, 0.01)

@@ -6,7 +6,6 @@ from math import inf
 
 import pytest
 
-from mirrorctl.core.measure.access import AccessLink
 from mirrorctl.core.measure.cost import CEILING, JOBS, UNKNOWN_RATE, Interval
 from mirrorctl.core.measure.freshness import Freshness
 from mirrorctl.core.measure.meter import Meter
@@ -260,7 +259,7 @@ def test_a_running_transfer_counts_once_its_answer_is_there() -> None:
     one.begin(Probe.READ, 1.0)
     one.judge(JOBS["typical"], 2.0, CEILING)
     assert one.reach.expected == inf
-    one.receive(2.0, kept=False)
+    one.receive(2.0, 0.02, kept=False)
     for number in range(1, 100):
         one.arrive(2.0 + number / 100, 10_000)
     one.judge(JOBS["typical"], 3.0, CEILING)
@@ -269,8 +268,8 @@ def test_a_running_transfer_counts_once_its_answer_is_there() -> None:
 
 def test_what_a_stopped_transfer_showed_is_kept_until_the_next_begins() -> None:
     one = runner(connected(0.02), answered())
-    one.begin(Probe.READ, 1.0)
-    one.receive(1.0, kept=False)
+    one.begin(Probe.READ, 1.0, alone=True)
+    one.receive(1.0, 0.02, kept=False)
     one.arrive(1.1, 1000)
     one.stop(JOBS["typical"], 2.0, CEILING)
     assert one.stopped
@@ -281,12 +280,12 @@ def test_what_a_stopped_transfer_showed_is_kept_until_the_next_begins() -> None:
 
 def test_a_kept_connection_begins_with_the_window_it_had() -> None:
     one = runner(connected(0.1), answered())
-    one.receive(0.0, kept=False)
+    one.receive(0.0, 0.1, kept=False)
     one.arrive(0.5, 500_000)
-    one.receive(0.6, kept=True)
+    one.receive(0.6, 0.1, kept=True)
     one.arrive(0.7, 400_000)
     assert one.meter.rate().expected == pytest.approx(4e6, rel=0.2)
-    one.receive(0.8, kept=False)
+    one.receive(0.8, 0.1, kept=False)
     assert one.carried == 0
 
 
@@ -298,64 +297,10 @@ def test_without_a_round_trip_the_plain_rate_is_taken() -> None:
 # Our own link
 
 
-def sharers(*rates: float) -> list[Runner]:
-    return [
-        runner(connected(), answered(), served(rate=rate, alone=False), name=f"m{number}", shared=len(rates))
-        for number, rate in enumerate(rates)
-    ]
-
-
-def test_a_link_limits_when_all_that_share_it_come_alike() -> None:
-    link = AccessLink(sharers(1e6, 1.05e6, 1.1e6))
-    assert link.notice(1.0)
-    assert link.limits
-    assert link.rate == pytest.approx(3.15e6)
-    assert not link.notice(2.0)
-
-
-@pytest.mark.parametrize("rates", [(1e6, 2e6, 1e6), (1e6, 1e6), (9e6, 9e6, 9e6)])
-def test_unlike_few_or_fast_ones_tell_nothing(rates: tuple[float, ...]) -> None:
-    link = AccessLink(sharers(*rates))
-    assert not link.notice(1.0)
-    assert not link.limits
-
-
-def test_what_is_faster_than_the_link_refutes_it_for_good() -> None:
-    runners = sharers(1e6, 1e6, 1e6)
-    link = AccessLink(runners)
-    link.notice(1.0)
-    runners[0].samples.append(served(COMMUNITY, rate=9e6))
-    assert link.notice(2.0)
-    assert link.rate == CEILING
-    assert not link.notice(3.0)
-
-
-def test_one_that_is_no_faster_alone_refutes_it() -> None:
-    runners = sharers(1e6, 1e6, 1e6)
-    link = AccessLink(runners)
-    link.notice(1.0)
-    runners[0].samples.append(served(COMMUNITY, rate=1.1e6))
-    assert link.notice(2.0)
-    assert not link.limits
-
-
 def test_behind_a_link_that_limits_each_might_have_the_rate_of_all() -> None:
-    one = sharers(1e6, 1e6, 1e6)[0]
+    one = runner(connected(), answered(), served(rate=1e6, alone=False), shared=3)
     one.judge(JOBS["typical"], 1.0, CEILING)
     before = one.reach
     one.judge(JOBS["typical"], 1.0, 3e6)
     assert one.reach.expected < before.expected / 2
     assert one.reach.low >= 10e6 / 3e6 / 1.05
-
-
-def test_a_transfer_under_way_tells_its_share_once_it_is_long_enough() -> None:
-    one = runner(connected(), answered())
-    one.begin(Probe.READ, 0.0)
-    assert one.share(0.1) is None
-    one.shared = 3
-    one.receive(0.0, kept=False)
-    assert one.share(0.1) is None
-    for number in range(1, 200):
-        one.arrive(number / 1000, 1000)
-    assert one.share(0.2) == pytest.approx(3e6, rel=0.3)
-    assert runner(shared=2).share(0.1) is None

@@ -16,6 +16,8 @@ _SHORTEST: Final = 1e-4
 """Seconds: what arrives faster than this came out of a buffer, so the clock says nothing."""
 _BURST: Final = 65_536
 """Bytes that make a burst worth timing."""
+_SEGMENT: Final = 1460
+"""Bytes that come at once."""
 _OFF: Final = 1.2
 """How far times may be off, either way: round trips vary, and servers are not always as quick."""
 _LATE: Final = 0.015
@@ -28,16 +30,20 @@ class Meter:
     :param started: when the first byte could be expected: at the head of the answer.
     :param round_trip: seconds.
     :param window: bytes that the server sends in the first round trip.
+    :param waited: seconds from the request to the head: a round trip with all that is queued on the way just now.
     """
 
-    __slots__ = ("_every", "_points", "_round_trip", "_skipped", "_started", "_window", "last", "total")
+    __slots__ = ("_every", "_points", "_round_trip", "_skipped", "_started", "_waited", "_window", "last", "total")
 
-    def __init__(self, started: float, round_trip: float = 0.0, window: float = INITIAL_WINDOW) -> None:
+    def __init__(
+        self, started: float, round_trip: float = 0.0, window: float = INITIAL_WINDOW, waited: float = 0.0
+    ) -> None:
         self.total = 0
         self.last = started
         self._started = started
         self._round_trip = round_trip
         self._window = window
+        self._waited = max(waited, round_trip)
         self._points: list[tuple[float, int]] = []
         self._every = 1
         self._skipped = 0
@@ -59,16 +65,27 @@ class Meter:
 
         Alone this one might have had the rate of all of them, so sharing widens the interval upwards only.
         """
-        seconds = max(self.last if now is None else max(now, self.last), self._started + _SHORTEST) - self._started
+        took = max(self.last - self._started, _SHORTEST)
+        waited = took if now is None else max(now - self._started, took)
         peak = self._peak()
-        low = self._explains(self.total, seconds * _OFF) if self.total else 0.0
-        # What is due next may be just about to come, a first window at least.
-        high = self._explains(max(self.total, self._window), (seconds - _LATE) / _OFF)
-        expected = self._explains(self.total, seconds - _LATE / 2) if self.total else 0.0
+        low = expected = 0.0
+        if self.total:
+            low = self._explains(self.total, waited * _OFF)
+            expected = min(self._explains(self.total, took - _LATE / 2), self._awaits(waited - _LATE - self._waited))
+        high = min(
+            self._explains(max(self.total, self._window), (took - _LATE) / _OFF, self._waited),
+            self._awaits((waited - _LATE - self._waited) / _OFF, self._waited),
+        )
         return Interval(min(low, peak), min(expected, peak), min(high * shared, peak * _OFF * shared, CEILING))
 
-    def _explains(self, size: float, seconds: float) -> float:
-        return rate_of(size, max(seconds, 0.0), self._round_trip, self._window)
+    def _explains(self, size: float, seconds: float, round_trip: float | None = None) -> float:
+        """Return the rate at which so much takes so long."""
+        trip = self._round_trip if round_trip is None else round_trip
+        return rate_of(size, max(seconds, 0.0), trip, self._window)
+
+    def _awaits(self, seconds: float, round_trip: float | None = None) -> float:
+        """Return the rate at which what comes next may be that long in coming."""
+        return self._explains(self.total + _SEGMENT, seconds, round_trip)
 
     def _peak(self) -> float:
         """Return the rate of the fastest burst, ``CEILING`` where there was none that can be timed."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mirrorctl.core.measure.cost import Job
+    from mirrorctl.core.measure.spread import Spread
     from mirrorctl.core.model import Candidate, Target
 
 TYPICAL_BYTES: Final = {"main": 500_000, "community": 2_200_000, "testing": 800_000}
@@ -29,9 +30,9 @@ class Limits:
     """Mirrors whose first index is read whole, if there are as many: freshness needs company."""
     least_answers: int = 4
     """Mirrors that are asked, if there are as many, for the same reason."""
-    most_reads: int = 8
+    most_reads: int = 12
     most_finals: int = 3
-    thrift: float = 0.5
+    thrift: float = 1.0
     """Seconds of the job that a second of looking has to be able to save."""
     hope: float = 0.5
     """How far between the likely and the best case a finalist is given credit."""
@@ -62,6 +63,8 @@ class Plan:
     """The mirror that the file names now, if it is one of the candidates."""
     wanted: Candidate | None = None
     """If given, only this one may be chosen; the others tell how fresh it is."""
+    spread: Spread | None = None
+    """If given, one of those that are about as good is chosen by lot."""
     survey: bool = False
     """Ask everybody, also those who can no longer win."""
     limits: Limits = Limits()

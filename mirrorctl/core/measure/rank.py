@@ -82,6 +82,7 @@ def link_of(samples: Sequence[Sample], *, https: bool, rate: Interval = UNKNOWN_
         if not waits:
             return None
         trip = min(waits) * _PROXIED_ROUND_TRIP
+    trip = min(trip, *waits) if waits else trip  # the handshakes of a hundred mirrors at once delay each other
     least = (connects[0] if connects else trip) + (trip if https else 0.0)  # TLS 1.3 takes one round trip
     setup = Interval(least, min(setups), max(setups)) if setups else Interval(least, least, inf)
     # Our own work on a hundred answers at once only ever adds to a wait, so the least is nearest to the truth.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _MORE: Final = 1.05
 """How much more than was seen of it our own link may let through."""
-_TELLING: Final = 100_000
-"""Bytes after which a transfer's rate tells something."""
 
 
 class Probe(Enum):
@@ -59,9 +57,11 @@ class Runner:
     sizes: dict[Target, int] = field(default_factory=dict)
     """Bytes of its indexes, as it says or as they were."""
     stopped: bool = False
-    """Whether a transfer of it was stopped because it could not win, or not in time."""
+    """Whether its final was stopped, since it stalled."""
     partial: Interval | None = None
     """The rate of a transfer that was stopped."""
+    received: int = 0
+    """Bytes of all whole indexes, complete or not."""
     carried: int = 0
     """Bytes that its kept connection has carried, which is what TCP's window has grown by."""
     carried_until: float = 0.0
@@ -110,7 +110,7 @@ class Runner:
     def stop(self, job: Job, now: float, link_rate: float) -> None:
         """Note that its transfer is stopped; what it showed is kept."""
         self.partial = self._rate_now(now)
-        self.stopped = True
+        self.stopped = self.alone
         self.probe = None
         self.judge(job, now, link_rate)
 
@@ -126,38 +126,27 @@ class Runner:
             link = replace(link, rate=self._within(link.rate, link_rate))
         self.reach = forecast(link, job)
 
-    def share(self, now: float) -> float | None:
-        """Return the rate of all transfers together, if each of those that ran with this one came at its rate.
-
-        None if it tells nothing yet: it ran alone, or its window has hardly grown.
-        """
-        if self.shared == 1:
-            return None
-        if self.probe is Probe.READ:
-            told = self.meter.total > _TELLING and not self.alone
-            return self.meter.rate(now=now).expected * self.shared if told else None
-        first = next((sample for sample in self.samples if isinstance(sample, Served)), None)
-        return first.rate.expected * self.shared if first else None
-
     def _within(self, rate: Interval, link_rate: float) -> Interval:
         """Return the rate that it might have alone, now that the link is known to be what limits."""
         shared = 1 if self.ran_alone else self.shared
         low, expected, high = rate.low * shared, rate.expected * shared, rate.high
         return Interval(min(low, link_rate), min(expected, link_rate), min(high, link_rate * _MORE))
 
-    def receive(self, now: float, *, kept: bool) -> None:
+    def receive(self, now: float, waited: float, *, kept: bool) -> None:
         """Begin to count the body of an answer whose head is here.
 
+        :param waited: seconds from the request to the head.
         :param kept: whether it comes over the connection that carried the one before.
         """
         if not kept:
             self.carried = 0
-        self.meter = Meter(now, self.trip, window_after(self.carried, now - self.carried_until, self.trip))
+        self.meter = Meter(now, self.trip, window_after(self.carried, now - self.carried_until, self.trip), waited)
         self.reading = True
 
     def arrive(self, now: float, size: int) -> None:
         """Count bytes of that body."""
         self.meter.add(now, size)
+        self.received += size
         self.carried += size
         self.carried_until = now
 

@@ -29,14 +29,19 @@ class Verdict:
     def chosen(self) -> Runner | None:
         """Return the mirror to use: the leader, unless the present one is proven too and about as good.
 
-        So a second run does not change the file for a difference that is noise.
+        So a second run does not change the file for a difference that is noise. In a lottery it is who has drawn the
+        first lot of those that are proven and about as good as the best that was measured.
         """
         leader = self.leader()
+        if leader is None:
+            return None
         current = next((each for each in self._runners if each.candidate == self._plan.current), None)
-        if leader and current and self.may_be_chosen(current):
+        if current and self.may_be_chosen(current):
             near = current.reach.expected <= leader.reach.expected * (1 + self._plan.limits.loyalty)
-            return current if near else leader
-        return leader
+            if near:
+                return current
+        drawn = self._plan.spread.among(filter(self.may_be_chosen, self._runners)) if self._plan.spread else []
+        return next(iter(drawn), leader)
 
     def may_win(self, runner: Runner) -> bool:
         """Return whether it is one of those that may be chosen."""

@@ -1,0 +1,144 @@
+"""Who is in the race, and who of them is worth a look?
+
+What the best one is expected to take is the bar for all others: a look at a mirror has to be able to save more of the
+job than it takes, even if it turns out as good as it still can be.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from mirrorctl.core.measure.access import AccessLink
+from mirrorctl.core.measure.cost import transfer_seconds
+from mirrorctl.core.measure.meter import Meter
+from mirrorctl.core.measure.plan import TYPICAL_BYTES
+from mirrorctl.core.measure.runner import Probe, Runner
+from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
+from mirrorctl.core.measure.verdict import Verdict, expected
+from mirrorctl.core.model import Failure
+
+if TYPE_CHECKING:
+    from mirrorctl.core.measure.plan import Plan
+    from mirrorctl.core.model import Target
+
+_UNKNOWN_SIZE: Final = 1_000_000
+"""Bytes that an index is taken for of which nothing is known."""
+
+
+class Field:
+    """The runners, and what all of them together have shown."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.runners = tuple(Runner(candidate, Meter(0.0)) for candidate in plan.candidates)
+        self.verdict = Verdict(plan, self.runners)
+        self.link = AccessLink(self.runners)
+        self.bar = inf
+        """Seconds of the job that a mirror has to be able to beat to be worth a look."""
+        self._sizes: dict[Target, int] = {}
+
+    def observe(self, runner: Runner, seen: Sample | Failure, now: float) -> None:
+        """Take a sample, or the failure that ended what was running."""
+        if isinstance(seen, Failure):
+            runner.failure = seen
+            if runner.sizes:
+                self.verdict.fresh.update()
+            return
+        runner.samples.append(seen)
+        if isinstance(seen, Answered) and seen.index_bytes is not None:
+            runner.sizes[seen.target] = seen.index_bytes
+            self._sizes.setdefault(seen.target, seen.index_bytes)
+        elif isinstance(seen, Served):
+            runner.verified |= {seen.target}
+            runner.sizes[seen.target] = self._sizes[seen.target] = seen.bytes
+        if not isinstance(seen, Connected):
+            self.verdict.fresh.update()
+        runner.judge(self.plan.job, now, self.link.rate)
+
+    def judge(self, now: float) -> None:
+        """Predict anew what may have changed by now, and set the bar."""
+        for runner in self.runners if self.link.notice(now) else self.running(Probe.READ):
+            runner.judge(self.plan.job, now, self.link.rate)
+        fit = [runner for runner in self.runners if self.verdict.counts(runner)]
+        self.bar = min(map(expected, fit), default=inf) * (1 - self.plan.limits.indifference)
+
+    # Who is at what
+
+    def running(self, probe: Probe) -> list[Runner]:
+        """Return those at whom this look is under way."""
+        return [runner for runner in self.runners if runner.probe is probe]
+
+    @property
+    def finalist(self) -> Runner | None:
+        """Who runs alone now."""
+        return next((runner for runner in self.running(Probe.READ) if runner.alone), None)
+
+    @property
+    def to_read(self) -> list[Runner]:
+        """Those whose first index could be read, in no order."""
+        return [runner for runner in self.runners if runner.idle and not runner.verified and runner.answered]
+
+    @property
+    def reads_done(self) -> int:
+        """How many have served their first index whole."""
+        return sum(1 for runner in self.runners if runner.verified)
+
+    # Who is worth what
+
+    def hurdle(self, runner: Runner) -> float:
+        """Return the bar for this mirror: let over more easily are the present one and, in a lottery, near-equals."""
+        if not self.verdict.may_win(runner):
+            return 0.0
+        grace = self.plan.limits.loyalty if runner.candidate == self.plan.current else 0.0
+        return self.bar * (1 + max(grace, self.plan.spread.margin if self.plan.spread else 0.0))
+
+    def worth_reading(self, runner: Runner) -> bool:
+        """Return whether its first index would take less time than it could save."""
+        seconds = transfer_seconds(self.first_size, self.link.rate, runner.trip)
+        return runner.reach.low + self.plan.limits.thrift * seconds < self.hurdle(runner)
+
+    def in_order(self, runners: list[Runner]) -> list[Runner]:
+        """Return the wanted one first, then who can be soonest done; those that are out of step with most come last."""
+        spread = self.plan.spread
+
+        def place(each: Runner) -> tuple[bool, bool, float]:
+            seconds = each.reach.low * (spread.handicap(each) if spread else 1.0)
+            return each.candidate != self.plan.wanted, self.verdict.fresh.is_outvoted(each), seconds
+
+        return sorted(runners, key=place)
+
+    def lacks_company(self, running: int) -> bool:
+        """Return whether too few whole indexes are seen, or coming, to tell fresh from stale.
+
+        Where the link limits, others need not be read: that one has the same index as they say they have will do.
+        """
+        if self.link.limits and any(map(self._is_vouched_for, self.runners)):
+            return False
+        return self.reads_done + running < self.plan.limits.least_reads
+
+    def _is_vouched_for(self, runner: Runner) -> bool:
+        return self.verdict.counts(runner) and self.verdict.fresh.is_vouched_for(runner)
+
+    # How much is left to fetch
+
+    @property
+    def first_size(self) -> int:
+        """Bytes of the first index, as far as is known."""
+        return self._size_of(self.plan.targets[0], self._sizes)
+
+    def update_seconds(self, runner: Runner) -> float:
+        """Return about how long the rest of an apk update would take, of one that has served the first index."""
+        served = [sample for sample in runner.samples if isinstance(sample, Served)]
+        left = [target for target in self.plan.targets if target not in runner.verified] or self.plan.targets
+        # By its own word first: the sizes of others may be those of broken indexes.
+        sizes = {**self._sizes, **runner.sizes}
+        size = sum(self._size_of(target, sizes) for target in left)
+        rate = max((sample.rate.expected for sample in served), default=0.0)
+        if self.link.limits and not runner.ran_alone:
+            rate = min(rate * runner.shared, self.link.rate)
+        wait = max((sample.request_seconds for sample in served), default=0.0)
+        return len(left) * wait + size / rate if rate else inf
+
+    def _size_of(self, target: Target, sizes: dict[Target, int]) -> int:
+        return sizes.get(target, TYPICAL_BYTES.get(target.repository, _UNKNOWN_SIZE))
