@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.errors import CatalogError
-from mirrorctl.core.index import BadIndexError, IndexReader, check_trust, signer
+from mirrorctl.core.index import BadIndexError, IndexReader, Verified, check_trust, signer
 from mirrorctl.core.measure.runner import Probe, Runner, Start, Stop
 from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
 from mirrorctl.core.model import Failure, Stage
@@ -84,6 +84,7 @@ async def run(
     """
     tasks: dict[asyncio.Task[None], Runner] = {}
     stopped: set[asyncio.Task[None]] = set()
+    verified = Verified()
     try:
         while True:
             for move in race.moves(network.now()):
@@ -93,7 +94,7 @@ async def run(
                     stopped.add(task)
                     del tasks[task]
                 else:
-                    tasks[asyncio.create_task(_look(race, network, keys, move))] = move.runner
+                    tasks[asyncio.create_task(_look(race, network, keys, verified, move))] = move.runner
             watch(race)
             left = race.plan.budget - network.now()
             if race.over or left <= 0:
@@ -130,7 +131,7 @@ async def download(network: Network, url: str, most_bytes: int, seconds: float) 
     return bytes(content)
 
 
-async def _look(race: Race, network: Network, keys: Mapping[str, bytes], move: Start) -> None:
+async def _look(race: Race, network: Network, keys: Mapping[str, bytes], verified: Verified, move: Start) -> None:
     """Do one look; what it sees goes to the race as it is seen."""
     runner, limits = move.runner, race.plan.limits
     try:
@@ -145,7 +146,7 @@ async def _look(race: Race, network: Network, keys: Mapping[str, bytes], move: S
                     race.observe(runner, seen, network.now())
             case Probe.READ:
                 for target in move.targets:
-                    seen = await _read(race, network, keys, move, target)
+                    seen = await _read(race, network, keys, verified, move, target)
                     race.observe(runner, seen, network.now())
     except RequestFailedError as error:
         race.observe(runner, error.failure, network.now())
@@ -189,16 +190,18 @@ async def _ask(race: Race, network: Network, keys: Mapping[str, bytes], runner: 
     )
 
 
-async def _read(race: Race, network: Network, keys: Mapping[str, bytes], move: Start, target: Target) -> Served:
+async def _read(
+    race: Race, network: Network, keys: Mapping[str, bytes], verified: Verified, move: Start, target: Target
+) -> Served:
     """Fetch and verify a whole index, as apk does."""
     runner, patience = move.runner, race.plan.limits.answer_patience
-    reader = IndexReader(target.arch)
+    reader = IndexReader(target.arch, verified)
     async with contextlib.AsyncExitStack() as stack:
         async with _patience(patience, Stage.RESPONSE):
             response = await stack.enter_async_context(network.get(_index_url(runner.candidate, target)))
         _check_status(response.status, target)
         began = network.now()
-        runner.receive(began, kept=response.setup_seconds is None)
+        runner.receive(began, response.request_seconds, kept=response.setup_seconds is None)
         chunks = aiter(response.chunks())
         while True:
             async with _patience(patience, Stage.TRANSFER):
@@ -211,6 +214,8 @@ async def _read(race: Race, network: Network, keys: Mapping[str, bytes], move: S
             runner.arrive(network.now(), len(chunk))
             race.bytes += len(chunk)
     index, meter = reader.finish(), runner.meter
+    signed_by = signer(index, keys)
+    verified.add(target.arch, index)
     return Served(
         target=target,
         setup_seconds=response.setup_seconds,
@@ -221,7 +226,7 @@ async def _read(race: Race, network: Network, keys: Mapping[str, bytes], move: S
         alone=move.alone or runner.shared == 1,
         built_at=index.built_at,
         packages=index.packages,
-        signer=signer(index, keys),
+        signer=signed_by,
         host=response.host,
         kept=response.kept,
     )

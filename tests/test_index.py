@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import subprocess
+import sys
 import tarfile
 import time
 import tracemalloc
@@ -23,7 +25,9 @@ from mirrorctl.core.index import (
     BadIndexError,
     Index,
     IndexReader,
+    Verified,
     check_trust,
+    load_verifier,
     signer,
 )
 from tests.lab import faults
@@ -50,9 +54,9 @@ ENTRY = "C:Q1\nP:hello\nV:1\nA:x86_64\nt:1700000000\n\n"
 NOBODY = "nobody@example.org-0003.rsa.pub"
 
 
-def read(raw: bytes, *, arch: str = "x86_64", piece: int = 4096) -> Index:
+def read(raw: bytes, *, arch: str = "x86_64", piece: int = 4096, verified: Verified | None = None) -> Index:
     """Read an index as it would come, in pieces of a size."""
-    reader = IndexReader(arch)
+    reader = IndexReader(arch, verified)
     for at in range(0, len(raw), piece):
         reader.feed(raw[at : at + piece])
     return reader.finish()
@@ -490,6 +494,127 @@ def test_the_largest_index_of_alpine_is_read_in_a_moment(piece: int) -> None:
         assert read(raw, piece=piece).packages == COMMUNITY_ENTRIES
         seconds.append(time.process_time() - began)
     assert min(seconds) < 0.15
+
+
+def test_who_has_loaded_the_verifier_loads_nothing_more_for_it() -> None:
+    """In a process of its own; an index signed by nobody goes through all imports."""
+    code = (
+        "import sys\n"
+        "from mirrorctl.core.index import BadIndexError, Index, load_verifier, signer\n"
+        "index = Index('', 0, None, (), {}, 0)\n"
+        "def loaded(): return {name for name in sys.modules if name.startswith('cryptography')}\n"
+        "assert not loaded()\n"
+        "load_verifier()\n"
+        "before = loaded()\n"
+        "try:\n    signer(index, {})\nexcept BadIndexError:\n    print(len(before) > 10, loaded() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True set()\n"
+    load_verifier()
+
+
+# What is known already
+
+
+def knowing(*raws: bytes) -> Verified:
+    """Return what a run knows that has verified these indexes."""
+    verified = Verified()
+    for raw in raws:
+        verified.add("x86_64", read(raw))
+    return verified
+
+
+def verdict(raw: bytes, piece: int, verified: Verified | None = None) -> Index | str:
+    """Return the index, or why it is refused."""
+    try:
+        found = read(raw, piece=piece, verified=verified)
+        signer(found, KEYS)
+    except BadIndexError as error:
+        return str(error)
+    return found
+
+
+@pytest.mark.parametrize("piece", [1, 4096, len(WHOLE)])
+def test_an_index_that_is_known_is_known_again_without_being_unpacked(
+    monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    verified, found = knowing(WHOLE), read(WHOLE)
+    monkeypatch.setattr("mirrorctl.core.index._TarStream.feed", None)
+    assert read(WHOLE, piece=piece, verified=verified) == found
+    assert signer(found, KEYS) == lab_key().name
+
+
+def test_an_index_that_becomes_known_while_it_comes_is_unpacked_no_further() -> None:
+    verified, content = Verified(), unsigned(WHOLE)
+    start = len(WHOLE) - len(content)
+    reader = IndexReader("x86_64", verified)
+    reader.feed(WHOLE[: start + 500])
+    verified.add("x86_64", read(WHOLE))
+    reader.feed(WHOLE[start + 500 :])
+    assert reader.finish() is verified.find("x86_64", read(WHOLE).signatures)
+
+
+def test_a_signature_that_is_known_does_not_vouch_for_other_bytes() -> None:
+    misfit = f"signature by {lab_key().name} does not fit the bytes: corrupt or changed"
+    other = unsigned(sign(index(synthetic=49), lab_key()))
+    first = WHOLE[: len(WHOLE) - len(unsigned(WHOLE))]
+    changed = bytearray(WHOLE)
+    changed[-100] ^= 1
+    longer = unsigned(sign(index(synthetic=60), lab_key()))
+    assert verdict(first + longer, 4096, knowing(WHOLE)) == misfit
+    assert verdict(bytes(changed), 4096, knowing(WHOLE)) == misfit
+    assert verdict(WHOLE + b"\0", 4096, knowing(WHOLE)) == misfit
+    assert isinstance(verdict(first + other, 4096, knowing(WHOLE)), str)
+
+
+def test_what_follows_an_index_that_is_known_is_not_read_on() -> None:
+    reader = IndexReader("x86_64", knowing(WHOLE))
+    reader.feed(WHOLE)
+    with pytest.raises(BadIndexError, match="does not fit the bytes"):
+        reader.feed(b"x")
+
+
+@pytest.mark.parametrize("left", [1, 8, 97, len(unsigned(WHOLE))])
+def test_an_index_that_is_known_and_cut_off_is_told(left: int) -> None:
+    told = verdict(WHOLE[:-left], 4096, knowing(WHOLE))
+    assert told == f"truncated: the gzip data ends early, after {len(WHOLE) - left} bytes"
+
+
+def test_an_index_is_known_for_its_arch_alone() -> None:
+    with pytest.raises(BadIndexError, match="lists packages for x86_64, not riscv64"):
+        read(WHOLE, arch="riscv64", verified=knowing(WHOLE))
+
+
+def test_the_same_content_signed_anew_is_another_index_of_the_same_worth() -> None:
+    again = sign(unsigned(WHOLE), lab_key(), "RSA256")
+    assert verdict(again, 4096, knowing(WHOLE)) == verdict(again, 4096)
+    strangers = sign(unsigned(WHOLE), stranger_key())
+    assert verdict(strangers, 4096, knowing(WHOLE)) == verdict(strangers, 4096)
+
+
+_OTHER = sign(index(synthetic=20), lab_key())
+_CHANGED = st.one_of(
+    st.just(WHOLE),
+    st.just(_OTHER),
+    st.integers(0, len(WHOLE) - 1).map(lambda end: WHOLE[:end]),
+    st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=20)).map(
+        lambda patch: (WHOLE[: patch[0]] + patch[1] + WHOLE[patch[0] + len(patch[1]) :])[: len(WHOLE)]
+    ),
+    st.binary(min_size=1, max_size=300).map(lambda tail: WHOLE + tail),
+    st.sampled_from([lab_key(), stranger_key()]).map(lambda key: sign(unsigned(WHOLE), key)),
+    st.sampled_from([WHOLE + _OTHER, WHOLE + unsigned(WHOLE), WHOLE[:-1] + _OTHER]),
+    st.just(gzip.compress(tar_of(WHOLE), mtime=0) + unsigned(_OTHER)),
+)
+
+
+@given(_CHANGED, st.integers(1, 5000), st.lists(st.sampled_from([WHOLE, _OTHER]), max_size=2))
+@settings(deadline=None, max_examples=300)
+def test_what_is_known_changes_no_verdict(raw: bytes, piece: int, known: list[bytes]) -> None:
+    """The same index, or none; and a cut-off one is called cut off either way."""
+    alone, told = verdict(raw, piece), verdict(raw, piece, knowing(*known))
+    assert isinstance(told, str) == isinstance(alone, str)
+    if isinstance(alone, Index) or (alone.startswith("truncated") and WHOLE.startswith(raw)):
+        assert told == alone
 
 
 # Soup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import errno
@@ -17,14 +18,13 @@ import pytest
 
 from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.model import Failure, Stage
-from mirrorctl.effects import dial
 from mirrorctl.effects.net import AiohttpNetwork
 from tests.lab.certificates import Authority, Certificate
 from tests.lab.mirrors import Lab, LabMirror, ThreadedLab
 from tests.lab.packages import alpine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from mirrorctl.core.measure.sample import Connected
 
@@ -655,21 +655,26 @@ async def test_a_kernel_that_tells_less_is_no_harm(monkeypatch: pytest.MonkeyPat
     assert connected.round_trip_seconds == connected.connect_seconds
 
 
+def few_threads(patch: pytest.MonkeyPatch, most: int) -> None:
+    """Let no more threads be had than so many."""
+    real = _thread.start_new_thread
+    started: list[int] = []
+
+    def start(work: Callable[[], object], words: tuple[()]) -> int:
+        if len(started) >= most:
+            raise RuntimeError("can't start new thread")
+        started.append(real(work, words))
+        return started[-1]
+
+    patch.setattr(_thread, "start_new_thread", start)
+
+
 @pytest.mark.parametrize("most", [0, 1, 3])
 async def test_names_are_resolved_with_however_few_threads_there_are(
     monkeypatch: pytest.MonkeyPatch, names: Names, most: int
 ) -> None:
     """A container may have a tight limit of processes."""
-    real = threading.Thread.start
-    started: list[threading.Thread] = []
-
-    def start(thread: threading.Thread) -> None:
-        if len(started) >= most:
-            raise RuntimeError("can't start new thread")
-        started.append(thread)
-        real(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start)
+    few_threads(monkeypatch, most)
     async with Lab([LabMirror("real", TREE)]) as lab, network() as net:
         for number in range(20):
             names.known[f"m{number}.test"] = [(socket.AF_INET, "127.0.1.1")]
@@ -704,6 +709,11 @@ async def test_one_slow_name_holds_up_no_other(names: Names) -> None:
 # What is left behind
 
 
+def threads() -> int:
+    """Return how many threads run, also those that Python's threading does not know."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
 def descriptors() -> int:
     """Return how many files and sockets are open."""
     return len(list(Path("/proc/self/fd").iterdir()))
@@ -731,13 +741,13 @@ def test_nothing_is_left_open_or_running(trusted: Authority, names: Names) -> No
             assert {task.get_name() for task in asyncio.all_tasks() - ours if "lab" not in repr(task)} == set()
 
     asyncio.run(visit_all())
-    before, threads = descriptors(), threading.active_count()
+    before, running = descriptors(), threads()
     asyncio.run(visit_all())
     assert descriptors() == before
     deadline = time.monotonic() + 5
-    while threading.active_count() > threads and time.monotonic() < deadline:
+    while threads() > running and time.monotonic() < deadline:
         threading.Event().wait(0.01)
-    assert threading.active_count() <= threads
+    assert threads() <= running
 
 
 @pytest.mark.parametrize("fault", ["no_answer", "stall_after", "endless_body"])
@@ -792,12 +802,3 @@ def test_the_environment_is_the_one_that_is_given(monkeypatch: pytest.MonkeyPatc
 async def test_the_clock_counts_from_the_beginning_of_the_run() -> None:
     async with AiohttpNetwork({}, time.monotonic() - 100) as net:
         assert 100 <= net.now() < 101
-
-
-async def test_names_can_be_begun_with_before_there_is_a_loop_and_are_asked_for_once(names: Names) -> None:
-    names.known["early.test"] = [(socket.AF_INET, "127.0.1.1")]
-    early = dial.Names()
-    early.begin("early.test", 80)
-    assert await early.resolve("early.test", 80) == [(socket.AF_INET, "127.0.1.1")]
-    early.close()
-    assert names.asked.count("early.test") == 1

@@ -30,6 +30,7 @@ _MOST_GZIP_MEMBERS: Final = 16
 _PIECE: Final = 256 << 10
 _BLOCK: Final = tarfile.BLOCKSIZE
 _DIGESTS: Final = {"RSA": "sha1", "RSA256": "sha256", "RSA512": "sha512"}
+_MISFIT: Final = "signature by {} does not fit the bytes: corrupt or changed"
 _BUILT = re.compile(rb"\nt:(\d{1,11})(?=[\r\n])")
 _ARCH = re.compile(rb"\nA:([^\n]*)")
 
@@ -60,6 +61,35 @@ class Index:
     signatures: tuple[Signature, ...]
     digests: Mapping[str, bytes]
     """By algorithm, over the bytes that are signed."""
+    size: int
+    """Compressed bytes that are signed."""
+
+
+class Verified:
+    """The indexes that a run has verified. Mirrors send the same bytes, and to hash these is enough to know them again.
+
+    One is known by arch and signatures, and is taken again only if the digests over all that is signed are the same,
+    all that it carries. So what was said of it is said of other bytes only where somebody can make two files of one
+    digest, one of them signed by Alpine; with such a file, he would need no mirror of ours to deceive apk itself.
+    """
+
+    def __init__(self) -> None:
+        self._indexes: dict[tuple[str, tuple[Signature, ...]], Index] = {}
+
+    def add(self, arch: str, index: Index) -> None:
+        """Note an index whose ``signer`` is known."""
+        self._indexes[arch, index.signatures] = index
+
+    def find(self, arch: str, signatures: tuple[Signature, ...]) -> Index | None:
+        """Return the index that carries these very signatures."""
+        return self._indexes.get((arch, signatures))
+
+
+def load_verifier() -> None:
+    """Load what ``signer`` needs, which is slow to import: who has time for that before the first index has come?"""
+    import cryptography.exceptions  # noqa: PLC0415
+    import cryptography.hazmat.primitives.asymmetric.padding  # noqa: PLC0415
+    import cryptography.hazmat.primitives.serialization  # noqa: F401, PLC0415
 
 
 def signer(index: Index, keys: Mapping[str, bytes]) -> str:
@@ -92,7 +122,7 @@ def signer(index: Index, keys: Mapping[str, bytes]) -> str:
             wrong = signature.key_name
             continue
         return signature.key_name
-    raise BadIndexError(f"signature by {wrong} does not fit the bytes: corrupt or changed")
+    raise BadIndexError(_MISFIT.format(wrong))
 
 
 def check_trust(signatures: tuple[Signature, ...], keys: Mapping[str, bytes]) -> None:
@@ -105,12 +135,22 @@ def check_trust(signatures: tuple[Signature, ...], keys: Mapping[str, bytes]) ->
         raise BadIndexError(f"signed by a key this system does not trust: {names}")
 
 
-class IndexReader:
-    """Reads one index as it arrives: ``feed`` the bytes, then ``finish``. Both raise ``BadIndexError``."""
+def _misfit(known: Index) -> str:
+    return _MISFIT.format(", ".join(signature.key_name for signature in known.signatures))
 
-    def __init__(self, arch: str) -> None:
+
+class IndexReader:
+    """Reads one index as it arrives: ``feed`` the bytes, then ``finish``. Both raise ``BadIndexError``.
+
+    :param verified: what need not be read again. It may grow meanwhile; from then on only the rest is hashed.
+    """
+
+    def __init__(self, arch: str, verified: Verified | None = None) -> None:
         self._arch = arch
+        self._verified = Verified() if verified is None else verified
+        self._known: Index | None = None
         self._size = 0
+        self._signed_size = 0
         self._first = bytearray()
         self._inflate = zlib.decompressobj(wbits=31)
         self._signatures: tuple[Signature, ...] | None = None
@@ -135,20 +175,34 @@ class IndexReader:
             if self._signatures is None:
                 data = self._feed_signature(data)
             if data and self._signatures is not None:
-                self._feed_content(data)
+                self._feed_content(data, self._signatures)
         except zlib.error:
             raise BadIndexError("corrupt gzip data") from None
 
     def finish(self) -> Index:
         """Return the index; the body is over."""
+        if self._known:
+            return self._known_again(self._known)
         if self._signatures is None or not self._inflate.eof:
-            raise BadIndexError(f"truncated: the gzip data ends early, after {self._size} bytes")
+            raise BadIndexError(self._truncated())
         tar = self._tar
         tar.finish()
         if tar.packages and tar.foreign_arch:
             raise BadIndexError(f"lists packages for {tar.foreign_arch}, not {self._arch}")
-        digests = {algorithm: state.digest() for algorithm, state in self._hashes.items()}
-        return Index(tar.description, tar.packages, tar.built_at, self._signatures, digests)
+        return Index(tar.description, tar.packages, tar.built_at, self._signatures, self._digests(), self._signed_size)
+
+    def _known_again(self, known: Index) -> Index:
+        if self._digests() == known.digests:
+            return known
+        if self._signed_size < known.size:
+            raise BadIndexError(self._truncated())
+        raise BadIndexError(_misfit(known))
+
+    def _digests(self) -> dict[str, bytes]:
+        return {algorithm: state.digest() for algorithm, state in self._hashes.items()}
+
+    def _truncated(self) -> str:
+        return f"truncated: the gzip data ends early, after {self._size} bytes"
 
     def _feed_signature(self, data: bytes) -> bytes:
         self._first += self._inflate.decompress(data, _MOST_SIGNATURE)
@@ -165,10 +219,15 @@ class IndexReader:
         self._inflate = zlib.decompressobj(wbits=31)
         return rest
 
-    def _feed_content(self, data: bytes) -> None:
+    def _feed_content(self, data: bytes, signatures: tuple[Signature, ...]) -> None:
+        self._signed_size += len(data)
         for state in self._hashes.values():
             state.update(data)
-        while data:
+        if self._known is None:
+            self._known = self._verified.find(self._arch, signatures)
+        if self._known and self._signed_size > self._known.size:  # nothing that follows could make it right
+            raise BadIndexError(_misfit(self._known))
+        while data and self._known is None:
             if self._inflate.eof:  # gzip members may follow each other and count as one
                 self._inflate = zlib.decompressobj(wbits=31)
                 self._gzip_members += 1

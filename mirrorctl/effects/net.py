@@ -15,17 +15,20 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final, Self
 
-import aiohttp
-from aiohttp import abc as aiohttp_abc
-
 from mirrorctl.core.apk_http import RequestFailedError, first_stop, is_redirect, next_hop, proxy_for, user_agent
 from mirrorctl.core.measure.sample import Connected
 from mirrorctl.core.model import Failure, Stage
-from mirrorctl.effects.dial import Names, first_that_takes, round_trip
+from mirrorctl.effects.dial import Names
+from mirrorctl.effects.trust import authorities, none_read
 from mirrorctl.effects.words import certificate, one_line, plain
+
+with none_read():  # the two that it makes for whoever brings none
+    import aiohttp
+    from aiohttp import abc as aiohttp_abc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from concurrent.futures import Future
     from types import SimpleNamespace, TracebackType
 
     from aiohttp.connector import Connection
@@ -45,19 +48,27 @@ class AiohttpNetwork:
 
     :param environ: for ``HTTPS_PROXY`` and the like. OpenSSL itself reads ``SSL_CERT_FILE``.
     :param began: of ``time.monotonic()``, from which ``now`` counts.
-    :param names: where names are being resolved already.
+    :param names: where names are being resolved already, and connections made.
+    :param trust: settings that are being made already; verified by the system's authorities else.
     """
 
-    def __init__(self, environ: Mapping[str, str], began: float, names: Names | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        began: float,
+        names: Names | None = None,
+        trust: Future[ssl.SSLContext] | None = None,
+    ) -> None:
         self._environ = environ
         self._began = began
         self._names = Names() if names is None else names
+        self._trust = authorities() if trust is None else trust
         self._answered: dict[str, Address] = {}
         """Address family and address that took a connection, by host."""
 
     async def __aenter__(self) -> Self:
         """Open the session; nothing is sent yet."""
-        self._connector = _Connector(_Resolver(self._names, self._answered))
+        self._connector = _Connector(_Resolver(self._names, self._answered), self._trust.result())
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_start.append(_connection_started)
         trace.on_connection_create_end.append(_connection_ready)
@@ -93,17 +104,13 @@ class AiohttpNetwork:
         """Resolve and connect, as ``prober.Network`` says."""
         proxy = proxy_for(url, self._environ)
         host, port = first_stop(url, self._environ)
-        began = self.now()
         with _of_proxy(f"{host}:{port}" if proxy else None):
             addresses = await self._names.resolve(host, port)
             resolved(tuple(address for _, address in addresses))
-            connecting = self.now()
-            sock, address = await first_that_takes(addresses, port)
-        connect_seconds = self.now() - connecting
-        with sock:
-            trip = round_trip(sock)
-        self._answered[host] = address
-        return Connected(address[1], connecting - began, connect_seconds, trip or connect_seconds)
+            way = await self._names.connect(host, port)
+        self._answered[host] = way.address
+        resolve_seconds = self._names.resolve_seconds(host, port)
+        return Connected(way.address[1], resolve_seconds, way.connect_seconds, way.round_trip_seconds)
 
     @contextlib.asynccontextmanager
     async def get(self, url: str, *, first_bytes: int | None = None) -> AsyncIterator[AiohttpResponse]:
@@ -139,14 +146,14 @@ class AiohttpNetwork:
 class _Connector(aiohttp.TCPConnector):
     """Remembers its connections: TLS ends politely by asking the other side, and nobody has time to wait for that."""
 
-    def __init__(self, resolver: _Resolver) -> None:
+    def __init__(self, resolver: _Resolver, trust: ssl.SSLContext) -> None:
         # happy_eyeballs_delay=None: apk does not race addresses, so one that hangs first must hang here too.
         super().__init__(
             limit=0,
             happy_eyeballs_delay=None,
             resolver=resolver,
             use_dns_cache=False,
-            ssl=ssl.create_default_context(),
+            ssl=trust,
         )
         self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
 
