@@ -1,31 +1,26 @@
-"""How good is the race's policy on networks that nobody chose?
+"""What may a network be like that nobody chose?
 
-Draws the mirrors of the real catalog as they might be seen from five countries, a fifth of them broken, runs the real
-race over each drawn network, and compares what was chosen with the best that could have been.
-
-    python -m tests.drawn --networks 200 --seed 0
+Draws the mirrors of the real catalog as they might be seen from five countries, a fifth of them broken: round trips by
+distance, rates over four powers of ten, loss, late copies, access links of 2 Mbit/s to 1 Gbit/s. No two mirrors share a
+bottleneck but the access link. ``python -m bench.simulate`` runs the real race, and the peers, over such networks.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import random
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.catalog.catalog import merge
 from mirrorctl.core.catalog.layer import read_layer
-from mirrorctl.core.measure.cost import JOBS
-from mirrorctl.core.model import Status
+from mirrorctl.core.model import Mirror, Status
 from tests.fakes import Way
-from tests.scenes import FAULTS, Scene, files_of, run_race
+from tests.scenes import FAULTS, Scene, behind, files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tests.scenes import Run
+    from collections.abc import Sequence
 
 BROKEN_SHARE: Final = 0.2
 VANTAGES: Final = ("CN", "DE", "BR", "US", "IN")
@@ -73,31 +68,61 @@ _ROUND_TRIPS: Final = {
     "IN": {"CN": 180, "EA": 115, "SEA": 70, "IN": 25, "EU": 135, "NA": 225, "SA": 300, "OC": 170, "ME": 60, "RU": 150},
 }
 """Milliseconds from a vantage point to a region: rough guesses by distance, not measured."""
+_FIRST_FAULTS: Final = tuple(FAULTS)[:19]
+_LATER_FAULTS: Final = tuple(FAULTS)[19:]
+_LATER_SHARE: Final = 0.3
+_LATE_COPIES: Final = 0.06
+"""Share of the good mirrors that are 1 to 12 hours behind."""
+_SLOWEST_SHARE: Final = 0.04
+_SLOWEST_LINK: Final = 0.25e6
+_BBR: Final = 0.2
+"""Share of the mirrors, CDNs apart, whose TCP does not slow down for a lost packet."""
+_PAGES: Final = tuple(bytes(size) for size in (150, 600, 8_000, 40_000))
+"""What comes with a 404: a server's own page, or one that somebody has designed."""
+_FORBIDS: Final = {"ustc": "Wget"}
+"""Who refuses which User-Agents, by id of the mirror: ustclug/discussions#479."""
 
 
 @functools.cache
-def catalog_countries() -> tuple[tuple[str, str | None], ...]:
-    """Return id and country of every active mirror of the real catalog."""
+def catalog_mirrors() -> tuple[Mirror, ...]:
+    """Return every active mirror of the real catalog, in its order."""
     path = Path(__file__).parent.parent / "mirrors.toml"
     catalog = merge([read_layer(path.read_bytes(), path.name)])
-    return tuple((mirror.id, mirror.country) for mirror in catalog.mirrors if mirror.status is Status.ACTIVE)
+    return tuple(mirror for mirror in catalog.mirrors if mirror.status is Status.ACTIVE)
 
 
 def draw(seed: int, vantage: str | None = None) -> Scene:
-    """Draw a network: round trips by distance, rates over four powers of ten, a fifth broken."""
-    dice = random.Random(seed)
+    """Draw a network; the same for the same seed.
+
+    What was added later has dice of its own, so that round trips and rates of a seed stay what they were.
+    """
+    dice, later = random.Random(seed), random.Random(f"{seed} later")
     vantage = vantage or dice.choice(VANTAGES)
     ways: dict[str, Way] = {}
-    usable = set()
-    for name, country in catalog_countries():
-        way = _way(dice, vantage, country)
+    faults: dict[str, str] = {}
+    for mirror in catalog_mirrors():
+        name, country = mirror.id, mirror.country
+        host = f"{name}.example"
+        way = _lossy(later, _way(dice, vantage, country), vantage, country)
         if dice.random() < BROKEN_SHARE:
-            way = dice.choice(list(FAULTS.values()))(way)
-        else:
-            usable.add(f"{name}.example")
-        ways[f"{name}.example"] = way
+            first, second = dice.choice(_FIRST_FAULTS), later.choice(_LATER_FAULTS)
+            faults[host] = second if later.random() < _LATER_SHARE else first
+            way = FAULTS[faults[host]](way)
+        elif later.random() < _LATE_COPIES:
+            way = replace(way, files=behind(later.randint(1, 12)))
+        ways[host] = replace(way, page=later.choice(_PAGES), forbids=_FORBIDS.get(name, ""))
     link_rate = dice.choices((125e6, 25e6, 6.25e6, 1.25e6), (40, 35, 18, 7))[0]
-    return Scene(ways, frozenset(usable), link_rate, vantage, seed)
+    if later.random() < _SLOWEST_SHARE:
+        link_rate = _SLOWEST_LINK
+    return Scene(ways, frozenset(ways) - set(faults), link_rate, vantage, seed, faults)
+
+
+def _lossy(dice: random.Random, way: Way, vantage: str, country: str | None) -> Way:
+    """Let packets be lost on some ways, on most of those that cross China's border."""
+    crossing = vantage == "CN" != country
+    lossy, exponent = dice.random() < (0.6 if crossing else 0.25), dice.uniform(-4, -1.8 if crossing else -2.5)
+    bbr = dice.random() < (1.0 if country is None else _BBR)
+    return replace(way, loss=10**exponent if lossy else 0.0, bbr=bbr)
 
 
 def _way(dice: random.Random, vantage: str, country: str | None) -> Way:
@@ -123,47 +148,6 @@ def _way(dice: random.Random, vantage: str, country: str | None) -> Way:
     )
 
 
-# The simulation
-
-
-def report(runs: Sequence[Run]) -> Iterator[str]:
-    """Return how the policy did, in lines."""
-    job = JOBS["typical"]
-    chosen = [run for run in runs if run.host is not None]
-    broken = sum(run.host not in run.scene.usable for run in chosen)
-    yield f"{len(runs)} networks: no choice {len(runs) - len(chosen)}, broken picks {broken}"
-    yield _line("regret", "", [run.regret for run in chosen])
-    yield _line("decision", " s", [run.outcome.seconds for run in runs])
-    yield _line("bytes", " MB", [run.bytes / 1e6 for run in runs])
-    yield _line("whole indexes begun", "", [float(len(run.whole)) for run in runs])
-    for vantage in VANTAGES:
-        some = [run for run in chosen if run.scene.vantage == vantage]
-        if some:
-            best = median(run.scene.best(job) for run in some)
-            yield _line(f"  {vantage} (best {best:.1f} s)", "", [run.regret for run in some])
-
-
-def _line(name: str, unit: str, values: Sequence[float]) -> str:
-    worst, high = max(values), quantile(values, 0.95)
-    return f"{name:20} median {median(values):6.2f}{unit}  p95 {high:6.2f}{unit}  worst {worst:6.2f}{unit}"
-
-
 def quantile(values: Sequence[float], share: float) -> float:
     """Return the value that so large a share of them does not exceed."""
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
-
-
-def main() -> None:
-    """Print how the policy does."""
-    parser = argparse.ArgumentParser(description="how good is the race's policy?")
-    parser.add_argument("--networks", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="of the first network")
-    parser.add_argument("--from", dest="vantage", choices=VANTAGES)
-    given = parser.parse_args()
-    runs = [run_race(draw(seed, given.vantage)) for seed in range(given.seed, given.seed + given.networks)]
-    for line in report(runs):
-        print(line)  # noqa: T201 - this is a program
-
-
-if __name__ == "__main__":
-    main()

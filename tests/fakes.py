@@ -1,9 +1,9 @@
 """What if the network were written down beforehand, and time passed only when nothing else was left to do?
 
 ``VirtualLoop`` is an asyncio event loop whose clock jumps to the next timer. ``ScriptedNetwork`` is a
-``prober.Network`` on it: every mirror has a round trip, a rate and its faults; all share one access link, max-min fair,
-and one processor. A connection begins with ten segments a round trip and doubles them (RFC 6928, RFC 5681), in bursts
-at the mirror's rate; what TCP does about loss is not modelled, a lossy way is a slow one.
+``prober.Network`` on it: every mirror has a round trip, a rate and its faults; all share one access link (fake_link.py)
+and one processor. Loss limits the rate as Mathis et al. 1997 have it, and what is lost of a handshake, a request or the
+head of an answer is waited for until TCP sends it again (RFC 6298); bodies have no stalls of their own.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import contextlib
 import random
 import selectors
 from dataclasses import dataclass, field
-from math import inf
-from typing import TYPE_CHECKING, Final, TypeVar
+from math import inf, sqrt
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.measure.cost import INITIAL_WINDOW, Interval, Job, Link, predict
+from mirrorctl.core.measure.cost import Interval, Job, Link, predict
 from mirrorctl.core.measure.sample import Connected
 from mirrorctl.core.model import Stage
+from tests.fake_link import MOMENT, AccessLink, Connection, Flow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
 _SEGMENT: Final = 1460
-_CHUNK: Final = 32_768
-_MOMENT: Final = 0.01
-_TINY: Final = 1e-6
+_MATHIS: Final = 1.22
+_RESENT: Final = 1.0
+"""Seconds after which a packet of a connection's set-up is sent again (RFC 6298)."""
+_RESENT_LATER: Final = 0.2
+"""The same, and a round trip, for a packet that follows: the least of Linux."""
 _Result = TypeVar("_Result")
 
 
@@ -113,10 +116,31 @@ class Way:
     """Whether it says ``Connection: keep-alive``."""
     jitter: float = 0.0
     """Standard deviation of the logarithm of round trips and rates, from one to the next."""
+    loss: float = 0.0
+    """Share of the packets that are lost."""
+    bbr: bool = False
+    """Whether its TCP is one that does not slow down for a lost packet."""
+    fault_path: str = ""
+    """Part of the paths for which the faults from ``silent`` on hold; the rest of the mirror is fine."""
+    redirect: bool = False
+    """Answers with 307 first, which apk does not follow; others find the file then."""
+    forbids: str = ""
+    """How the User-Agents begin that get a 403, if not empty."""
+    page: bytes = b"gone"
+    """What it says with a status that is not 200."""
 
-    def seconds(self, job: Job, link_rate: float = inf) -> float:
+    @property
+    def steady_rate(self) -> float:
+        """Bytes per second that loss leaves of the rate."""
+        limited = self.loss and self.rtt and not self.bbr
+        return min(self.rate, _SEGMENT / self.rtt * _MATHIS / sqrt(self.loss)) if limited else self.rate
+
+    def seconds(self, job: Job, link_rate: float = inf, *, https: bool = True) -> float:
         """Return what the job really takes, but for chance: its cost from the true parameters."""
-        setup, request, rate = self.dead + 2 * self.rtt, self.rtt + self.think, min(self.rate, link_rate)
+        lost = 2 * self.loss  # there or back
+        later = lost * (self.rtt + _RESENT_LATER)
+        setup = self.dead + self.rtt + lost * _RESENT + (self.rtt + later if https else 0.0)
+        request, rate = self.rtt + self.think + later, min(self.steady_rate, link_rate)
         exact = Link(_exactly(setup), _exactly(request), self.rtt, _exactly(rate), self.kept)
         return predict(job, exact).expected
 
@@ -148,26 +172,32 @@ class ScriptedNetwork:
     :param ways: by host; a base URL is ``https://<host>/alpine``.
     :param link_rate: of the access link, bytes per second.
     :param start: seconds since the start of the program at which the network is first used.
+    :param handshake: seconds of our processor for a TLS handshake.
+    :param reading: the same for a byte of an index.
     """
 
-    handshake: float = 0.003
-    """Seconds of our processor for a TLS handshake."""
-    reading: float = 1e-8
-    """The same for a byte of an index."""
-
     def __init__(
-        self, ways: Mapping[str, Way], *, link_rate: float = 125e6, start: float = 0.35, seed: int = 1
+        self,
+        ways: Mapping[str, Way],
+        *,
+        link_rate: float = 125e6,
+        start: float = 0.35,
+        seed: int = 1,
+        handshake: float = 0.003,
+        reading: float = 1e-8,
     ) -> None:
         self.ways = ways
+        self.handshake = handshake
+        self.reading = reading
         self.transfers: list[Transfer] = []
         self.connects: list[str] = []
         """Hosts, one for each connection that was tried."""
         self._loop = asyncio.get_running_loop()
         self._zero = self._loop.time() - start
-        self._link = _AccessLink(self._loop, link_rate)
+        self._link = AccessLink(self._loop, link_rate)
         self._dice = random.Random(seed)
         self._free = 0.0
-        self._idle: dict[str, _Connection] = {}
+        self._idle: dict[str, Connection] = {}
 
     def now(self) -> float:
         """Return seconds since the start of the program."""
@@ -175,29 +205,31 @@ class ScriptedNetwork:
 
     async def connect(self, url: str, resolved: Callable[[tuple[str, ...]], None]) -> Connected:
         """Connect, as ``prober.Network`` says."""
-        host, way = self._find(url)
+        host, way = self.find(url)
         await _pass(way.resolve)
         if not way.exists:
             raise RequestFailedError(Stage.RESOLVE, "no such host name")
         resolved(("192.0.2.1",))
-        seconds = await self._open(host, way)
+        seconds = await self.open(host, way)
         return Connected("192.0.2.1", way.resolve, seconds, seconds - way.dead)
 
     @contextlib.asynccontextmanager
     async def get(self, url: str, *, first_bytes: int | None = None) -> AsyncIterator[ScriptedResponse]:
         """Request, as ``prober.Network`` says."""
-        host, way = self._find(url)
-        path = urlsplit(url).path.removeprefix("/alpine/")
+        host, way = self.find(url)
+        path = path_of(url)
         transfer = Transfer(host, path, first_bytes is not None, self.now())
         self.transfers.append(transfer)
         try:
             setup, connection = None, self._idle.pop(host, None)
             if connection is None:
-                setup = await self._open(host, way) + await self._shake_hands(way)
-                connection = _Connection()
+                setup = await self.open(host, way) + await self.shake_hands(way)
+                connection = Connection()
             sent = self.now()
-            await _pass(inf if way.silent else self._shaken(way.rtt, way) + way.think)
-            response = self._answer(way, path, first_bytes, connection, transfer)
+            await self.wait_for_head(way, path)
+            said = answer(way, path, first_bytes)
+            flow = self.begin(said.comes, way, connection)
+            response = ScriptedResponse(said, way, flow, self, transfer)
             response.setup_seconds, response.request_seconds = setup, self.now() - sent
             response.host = host
             try:
@@ -209,48 +241,106 @@ class ScriptedNetwork:
         finally:
             transfer.ended = self.now()
 
-    def _find(self, url: str) -> tuple[str, Way]:
+    def find(self, url: str) -> tuple[str, Way]:
+        """Return a URL's host, and what it is like."""
         host = urlsplit(url).hostname or ""
         return host, self.ways[host]
 
-    async def _open(self, host: str, way: Way) -> float:
+    async def open(self, host: str, way: Way) -> float:
+        """Make a TCP connection; return its seconds.
+
+        :raises RequestFailedError: it is refused.
+        """
         self.connects.append(host)
         began = self.now()
-        await _pass(way.dead + self._shaken(way.rtt, way))
+        await _pass(way.dead + self._shaken(way.rtt, way) + self._lost(way, _RESENT))
         if way.refuses:
             raise RequestFailedError(Stage.CONNECT, "192.0.2.1: refuses the connection")
         return self.now() - began
 
-    async def _shake_hands(self, way: Way) -> float:
+    async def shake_hands(self, way: Way) -> float:
+        """Do what TLS does on a new connection; return its seconds.
+
+        :raises RequestFailedError: the certificate is not trusted.
+        """
         began = self.now()
-        await asyncio.sleep(self._shaken(way.rtt, way))
-        await self._work(self.handshake)
+        await asyncio.sleep(self._shaken(way.rtt, way) + self._lost(way, way.rtt + _RESENT_LATER))
+        await self.work(self.handshake)
         if not way.trusted:
             raise RequestFailedError(Stage.TLS, "certificate: has expired")
         return self.now() - began
 
-    def _answer(
-        self, way: Way, path: str, first_bytes: int | None, connection: _Connection, transfer: Transfer
-    ) -> ScriptedResponse:
-        body, status = way.files.get(path, b""), way.status
-        if status != 200 or path not in way.files:
-            body, status = (way.html, 200) if way.html is not None else (b"gone", 404 if status == 200 else status)
-        whole = len(body)
-        if first_bytes is not None and way.ranges and status == 200:
-            body, status = body[:first_bytes], 206
-        size = min((len(body), *(each for each in (way.stalls_after, way.breaks_after) if each is not None)))
-        end = "over" if size == len(body) else "stalls" if size == way.stalls_after else "breaks"
-        flow = self._link.begin(size, way, connection, self._dice)
-        return ScriptedResponse(status, way.kept, whole if way.tells_size else None, body, flow, end, self, transfer)
+    async def wait_for_head(self, way: Way, path: str) -> None:
+        """Wait from a request to the head of its answer."""
+        silent = way.silent and way.fault_path in path
+        await _pass(
+            inf if silent else self._shaken(way.rtt, way) + way.think + self._lost(way, way.rtt + _RESENT_LATER)
+        )
+
+    def begin(self, size: int, way: Way, connection: Connection, *, moment: float = MOMENT) -> Flow:
+        """Begin to receive a body.
+
+        :param moment: seconds whose arrivals are handed over at once.
+        """
+        return self._link.begin(Flow(self._link, size, way, connection, self._dice, moment))
 
     def _shaken(self, seconds: float, way: Way) -> float:
         """Return a time as chance makes it: never shorter, sometimes longer."""
         return seconds * self._dice.lognormvariate(0, way.jitter) if way.jitter else seconds
 
-    async def _work(self, seconds: float) -> None:
+    def _lost(self, way: Way, patience: float) -> float:
+        """Return the seconds that go by until what was lost is sent again, twice as many each time."""
+        seconds = 0.0
+        while way.loss and self._dice.random() < 2 * way.loss:
+            seconds += patience
+            patience *= 2
+        return seconds
+
+    async def work(self, seconds: float) -> None:
         """Wait for our processor, which does one thing at a time."""
         self._free = max(self._free, self.now()) + seconds
         await asyncio.sleep(self._free - self.now())
+
+
+def path_of(url: str) -> str:
+    """Return what follows the base URL of a scripted mirror."""
+    return urlsplit(url).path.removeprefix("/alpine/")
+
+
+class Answer(NamedTuple):
+    """What a mirror says."""
+
+    status: int
+    body: bytes
+    whole: int
+    """Bytes of the whole file or page."""
+    comes: int
+    """Bytes of the body that come."""
+    end: str
+    """And then: ``over``, ``stalls`` or ``breaks``."""
+
+
+def answer(way: Way, path: str, first_bytes: int | None, agent: str = "") -> Answer:
+    """Return what a mirror says to a request.
+
+    :param agent: who asks, by the User-Agent.
+    """
+    faulty = way.fault_path in path
+    status, body = (way.status if faulty else 200), way.files.get(path)
+    if way.redirect:
+        status = 307
+    elif way.forbids and agent.startswith(way.forbids):
+        status = 403
+    if status != 200 or body is None:
+        body, status = (way.html, 200) if way.html is not None else (way.page, 404 if status == 200 else status)
+    whole = len(body)
+    if first_bytes is not None and way.ranges and status == 200:
+        body, status = body[:first_bytes], 206
+    ends = (way.stalls_after, way.breaks_after) if faulty else (None, None)
+    comes = min((len(body), *(each for each in ends if each is not None)))
+    return Answer(
+        status, body, whole, comes, "over" if comes == len(body) else "stalls" if comes == ends[0] else "breaks"
+    )
 
 
 class ScriptedResponse:
@@ -260,24 +350,14 @@ class ScriptedResponse:
     setup_seconds: float | None
     request_seconds: float
 
-    def __init__(
-        self,
-        status: int,
-        kept: bool,
-        whole_bytes: int | None,
-        body: bytes,
-        flow: _Flow,
-        end: str,
-        network: ScriptedNetwork,
-        transfer: Transfer,
-    ) -> None:
-        self.status = status
-        self.kept = kept
-        self.whole_bytes = whole_bytes
+    def __init__(self, said: Answer, way: Way, flow: Flow, network: ScriptedNetwork, transfer: Transfer) -> None:
+        self.status = said.status
+        self.kept = way.kept
+        self.whole_bytes = said.whole if way.tells_size else None
         self.over = False
         self.flow = flow
-        self._body = body
-        self._end = end
+        self._body = said.body
+        self._end = said.end
         self._network = network
         self._transfer = transfer
 
@@ -285,7 +365,7 @@ class ScriptedResponse:
         """Yield the body as it arrives."""
         at = 0
         while size := await self.flow.arrive():
-            await self._network._work(size * self._network.reading)
+            await self._network.work(size * self._network.reading)
             self._transfer.bytes += size
             at += size
             self.over = at == len(self._body)
@@ -295,137 +375,3 @@ class ScriptedResponse:
         if self._end == "stalls":
             await _pass(inf)
         self.over = True
-
-
-# The access link
-
-
-@dataclass(slots=True)
-class _Connection:
-    window: int = INITIAL_WINDOW
-    """Bytes a round trip."""
-    rested_from: float = 0.0
-    """When its last body was over."""
-
-
-class _Flow:
-    """A body on its way: bursts of a window each round trip until the window is as large as the rate needs."""
-
-    def __init__(self, link: _AccessLink, size: int, way: Way, connection: _Connection, dice: random.Random) -> None:
-        self._link = link
-        self._way = way
-        self._connection = connection
-        self._dice = dice
-        self.left = float(size)
-        self.speed = 0.0
-        self._ready = 0.0
-        self._given = 0
-        self._size = size
-        self._waiter: asyncio.Future[None] | None = None
-        idle = int((link.now() - connection.rested_from) / (0.2 + way.rtt))
-        connection.window = max(INITIAL_WINDOW, connection.window >> min(idle, 64))  # RFC 2861
-        self._next_round(link.now())
-
-    def _next_round(self, now: float) -> None:
-        jitter = self._way.jitter
-        self.rate = self._way.rate * (self._dice.lognormvariate(0, jitter) if jitter else 1.0)
-        self.burst = min(self._connection.window, self._way.rate * self._way.rtt)
-        self.round_ends = now + self._way.rtt
-        if self.burst >= self._way.rate * self._way.rtt:
-            self.burst = inf
-
-    @property
-    def wants(self) -> float:
-        """Bytes per second that it could take now."""
-        return self.rate if self.left > _TINY and self.burst > _TINY else 0.0
-
-    def advance(self, seconds: float, now: float) -> None:
-        got = min(self.speed * seconds, self.left)
-        self.left -= got
-        self._ready += got
-        self.burst -= got
-        if now >= self.round_ends - _TINY / 10:
-            if self.burst <= _TINY:
-                self._connection.window *= 2
-            self._next_round(now)
-        if self._waiter and not self._waiter.done() and self._worth_waking():
-            self._waiter.set_result(None)
-
-    def _worth_waking(self) -> bool:
-        pausing = self.left <= _TINY or self.burst <= _TINY
-        return self._ready >= self._chunk - 1 or (pausing and self._ready >= 1)
-
-    @property
-    def _chunk(self) -> float:
-        """Bytes that we take at once: what comes within a moment, no less than a segment."""
-        return min(max(self.speed * _MOMENT, _SEGMENT), _CHUNK)
-
-    def next_event(self) -> float:
-        """Return seconds from now until it changes by itself."""
-        if self.left <= _TINY:
-            return inf
-        rest = self.round_ends - self._link.now()
-        if not self.speed:
-            return rest
-        chunk = max(self._chunk - self._ready, 0.0) or inf
-        return min(self.left / self.speed, self.burst / self.speed, chunk / self.speed, rest)
-
-    async def arrive(self) -> int:
-        """Return how many more bytes have come, 0 at the end."""
-        if self._given >= self._size:
-            return 0
-        self._link.update()
-        if self.left > _TINY and not self._worth_waking():
-            self._waiter = self._link.loop.create_future()
-            await self._waiter
-        size = self._size - self._given if self.left <= _TINY else min(int(self._ready), self._size - self._given)
-        self._given += size
-        self._ready -= size
-        return size
-
-    def end(self) -> None:
-        self._connection.rested_from = self._link.now()
-        self._link.drop(self)
-
-
-class _AccessLink:
-    def __init__(self, loop: asyncio.AbstractEventLoop, rate: float) -> None:
-        self.loop = loop
-        self._rate = rate
-        self._flows: list[_Flow] = []
-        self._last = loop.time()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def now(self) -> float:
-        return self.loop.time()
-
-    def begin(self, size: int, way: Way, connection: _Connection, dice: random.Random) -> _Flow:
-        self.update()
-        flow = _Flow(self, size, way, connection, dice)
-        self._flows.append(flow)
-        self.update()
-        return flow
-
-    def drop(self, flow: _Flow) -> None:
-        if flow in self._flows:
-            self.update()
-            self._flows.remove(flow)
-            self.update()
-
-    def update(self) -> None:
-        """Bring every flow up to now, share the link anew, and come back at the next change."""
-        now = self.now()
-        for flow in self._flows:
-            flow.advance(now - self._last, now)
-        self._last = now
-        left = self._rate
-        hungry = sorted((flow for flow in self._flows if flow.wants), key=lambda flow: flow.wants)
-        for flow in self._flows:
-            flow.speed = 0.0
-        for at, flow in enumerate(hungry):
-            flow.speed = min(flow.wants, left / (len(hungry) - at))
-            left -= flow.speed
-        if self._timer:
-            self._timer.cancel()
-        wait = min((flow.next_event() for flow in self._flows), default=inf)
-        self._timer = self.loop.call_later(max(wait, _TINY), self.update) if wait < inf else None

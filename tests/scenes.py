@@ -84,6 +84,19 @@ def old_community() -> bytes:
     return index_of(COMMUNITY, age_hours=240)
 
 
+def behind(hours: float) -> dict[str, bytes]:
+    """Return what a mirror serves that has not been brought up to date for so long."""
+    return files_of(main=index_of(MAIN, age_hours=hours), community=index_of(COMMUNITY, age_hours=hours))
+
+
+@functools.cache
+def tampered(target: Target) -> bytes:
+    """Return an index that is not, to the byte, what was signed."""
+    content = bytearray(index_of(target))
+    content[len(content) // 2] ^= 1
+    return bytes(content)
+
+
 FAULTS: Final[dict[str, Callable[[Way], Way]]] = {
     "no such name": lambda way: replace(way, exists=False),
     "name server silent": lambda way: replace(way, resolve=inf),
@@ -104,8 +117,17 @@ FAULTS: Final[dict[str, Callable[[Way], Way]]] = {
     "truncated community": lambda way: replace(way, files=files_of(community=index_of(COMMUNITY)[:900_000])),
     "no community": lambda way: replace(way, files=files_of(targets=(MAIN,))),
     "other arch": lambda way: replace(way, files=files_of(main=index_of(MAIN, arch="aarch64"))),
+    "stale by 30 hours": lambda way: replace(way, files=behind(30)),
+    "tampered": lambda way: replace(way, files=files_of(main=tampered(MAIN))),
+    "tampered community": lambda way: replace(way, files=files_of(community=tampered(COMMUNITY))),
+    "silent in community": lambda way: replace(way, silent=True, fault_path="/community/"),
+    "503 in community": lambda way: replace(way, status=503, fault_path="/community/"),
+    "html in community": lambda way: replace(way, files=files_of(targets=(MAIN,)), html=b"<html>Moved!</html>"),
+    "stalls in community": lambda way: replace(way, stalls_after=700_000, fault_path="/community/"),
+    "breaks off in community": lambda way: replace(way, breaks_after=1_500_000, fault_path="/community/"),
+    "redirects with 307": lambda way: replace(way, redirect=True),
 }
-"""What can be wrong with a mirror; each makes a good one unusable."""
+"""What can be wrong with a mirror; each makes a good one unusable for apk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +142,8 @@ class Scene:
     """Bytes per second of the access link."""
     vantage: str = "DE"
     seed: int = 1
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """By host, what is wrong, as ``FAULTS`` names it."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import quantiles
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bench.netlab.apk import Took
+    from bench.netlab.decisions import Decision
     from bench.netlab.link import Count
     from bench.netlab.selection import Selection
     from bench.netlab.world import Host, World
 
-Times: TypeAlias = "dict[str, Took]"
-
-_LATE: Final = 0.01
+LATE: Final = 0.01
 """Share of packets that may be late before a run is in doubt."""
-_FORMAT: Final = "{:<6} {:>4} {:>7}  {:>6} {:>4} {:>6} {:>6} {:>5} {:>6}  {:<18} {:>7}  {:<18} {:>7} {:>6}  {}"
+_FORMAT: Final = "{:<6} {:>4} {:>7}  {:>6} {:>4} {:>6} {:>6} {:>5} {:>6}  {:<18} {:>7}  {:<18} {:>7} {:>6}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,17 @@ class Run:
 
     world: World
     selection: Selection
-    passed: Count
-    """Over the client's link while mirrorctl ran."""
+    own: Decision
+    """What came of it, as of what the others chose."""
     times: Mapping[str, Took]
-    """Seconds of the job by mirror: the chosen one, and the best few."""
-    fixed: Mapping[str, Took]
-    """The same of mirrors that people write by hand."""
+    """Seconds of the job by mirror: the chosen one, the best few, and whatever others chose alone."""
+    decisions: Sequence[Decision] = ()
+    """Of the others."""
+
+    @property
+    def passed(self) -> Count:
+        """Over the client's link while mirrorctl ran."""
+        return self.own.passed
 
     @property
     def job(self) -> Took | None:
@@ -42,18 +46,24 @@ class Run:
 
     @property
     def best(self) -> str:
-        """The mirror on which the job was really done soonest."""
-        return min(self.times, key=lambda name: self.times[name].seconds)
+        """The mirror on which the job was really done soonest; one without a fault, where such a one was run."""
+        sound = [name for name in self.times if self.world.hosts[name].fault is None]
+        return min(sound or self.times, key=lambda name: self.times[name].seconds)
+
+    @property
+    def best_seconds(self) -> float:
+        """The job on that."""
+        return self.times[self.best].seconds
 
     @property
     def regret(self) -> float:
         """The job on the chosen mirror in terms of the best; infinite when it cannot be done."""
-        return self.job.seconds / self.times[self.best].seconds if self.job else math.inf
+        return self.job.seconds / self.best_seconds if self.job else math.inf
 
     @property
     def broken(self) -> bool:
         """Whether what was chosen cannot do the job, or the file does not say what was chosen."""
-        return self.job is not None and (not self.selection.written or math.isinf(self.job.seconds))
+        return self.job is not None and self.own.broken
 
     def as_object(self) -> dict[str, object]:
         """Return the run for a file."""
@@ -72,7 +82,7 @@ class Run:
             "best": self.best if self.times else None,
             "regret": self.regret,
             "jobs": {name: took.seconds for name, took in self.times.items()},
-            "fixed": {name: took.seconds for name, took in self.fixed.items()},
+            "others": [each.as_object() for each in self.decisions],
             "doubts": list(doubts(self)),
         }
 
@@ -81,8 +91,8 @@ def title() -> str:
     """Return the head of the table."""
     return _FORMAT.format(
         "from", "seed", "Mbit/s", "wall", "exit", "cpu", "RSS MB", "MB", "late", "chosen", "job s", "best", "job s",
-        "regret", "",
-    ).rstrip()  # fmt: skip
+        "regret",
+    )  # fmt: skip
 
 
 def line(run: Run) -> str:
@@ -92,22 +102,19 @@ def line(run: Run) -> str:
     return _FORMAT.format(
         run.world.vantage,
         run.world.seed,
-        f"{run.world.access.down * 8e-6:.0f}/{run.world.access.up * 8e-6:.0f}",
+        f"{run.world.access.down * 8e-6:g}/{run.world.access.up * 8e-6:g}",
         f"{picked.wall:.2f}",
         picked.status,
         f"{picked.cpu:.2f}",
         f"{picked.rss / 1e6:.0f}",
         f"{run.passed.down_bytes / 1e6:.1f}",
-        f"{_late(run.passed):.1%}",
+        f"{late_share(run.passed):.1%}" if run.passed.down_packets else "-",
         picked.chosen or "-",
         f"{run.job.seconds:.2f}" if run.job else "-",
         best,
         f"{run.times[best].seconds:.2f}" if run.times else "-",
         f"{run.regret:.2f}",
-        "  ".join(
-            f"{name} {'not done' if took.failure else f'{took.seconds:.1f} s'}" for name, took in run.fixed.items()
-        ),
-    ).rstrip()
+    )
 
 
 def doubts(run: Run) -> Iterator[str]:
@@ -115,10 +122,11 @@ def doubts(run: Run) -> Iterator[str]:
     picked, hosts = run.selection, run.world.hosts
     if picked.errors.strip():
         yield f"stderr: {picked.errors.strip().splitlines()[-1]}"
-    if _late(run.passed) > _LATE:
-        yield f"{_late(run.passed):.1%} of the packets were late: this machine was too busy"
+    if late_share(run.passed) > LATE:
+        yield f"{late_share(run.passed):.1%} of the packets were late: this machine was too busy"
     for name in dict.fromkeys([*([picked.chosen] if picked.chosen else []), *run.times]):
-        yield f"{name}: {_compared(run, name)}"
+        if picked.knows(name):
+            yield f"{name}: {_compared(run, name)}"
     for name, seen in picked.seen.items():
         host = hosts.get(name)
         if host is None:
@@ -167,22 +175,20 @@ def summary(runs: Sequence[Run]) -> str:
     ]
     text = [f"{'':<18} {'median':>8} {'p95':>8} {'worst':>8}   over {len(runs)} runs"]
     for name, values, digits in rows:
-        cells = (_quantile(values, 50), _quantile(values, 95), max(values))
+        cells = (quantile(values, 50), quantile(values, 95), max(values))
         text.append(f"{name:<18} " + " ".join(f"{cell:>8.{digits}f}" for cell in cells))
     text.append(f"{'broken picks':<18} {sum(run.broken for run in runs):>8}")
     text.append(f"{'nothing chosen':<18} {sum(run.job is None for run in runs):>8}")
-    for label in dict.fromkeys(name for run in runs for name in run.fixed):
-        ratios = [run.fixed[label].seconds / run.times[run.best].seconds for run in runs if run.times]
-        cells = (_quantile(ratios, 50), _quantile(ratios, 95), max(ratios))
-        text.append(f"{f'regret of {label}':<18} " + " ".join(f"{cell:>8.3f}" for cell in cells))
     return "\n".join(text)
 
 
-def _late(count: Count) -> float:
+def late_share(count: Count) -> float:
+    """Return the share of packets that left the link late."""
     return count.late / max(count.down_packets + count.up_packets, 1)
 
 
-def _quantile(values: Sequence[float], percent: int) -> float:
+def quantile(values: Sequence[float], percent: int) -> float:
+    """Return a quantile, interpolated where all values are finite."""
     if len(values) == 1:
         return values[0]
     finite = sorted(values)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.netlab.child import run_child
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -58,24 +60,8 @@ class Namespaces:
     server_tun: int
 
     def run(self, *words: str, environment: Mapping[str, str], folder: Path | None = None) -> bytes:
-        """Run a command on the client's side, and return its stdout.
-
-        What it started is killed with it when this process is interrupted: it has a process group of its own.
-
-        :raises subprocess.CalledProcessError: it ends with another status than 0.
-        """
-        command = ["ip", "netns", "exec", self.client, *words]
-        with subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, process_group=0
-        ) as child:
-            try:
-                stdout, _ = child.communicate()
-            except BaseException:
-                os.killpg(child.pid, signal.SIGKILL)
-                raise
-        if child.returncode:
-            raise subprocess.CalledProcessError(child.returncode, command)
-        return stdout
+        """Run a command on the client's side, as ``run_child`` does."""
+        return run_child(["ip", "netns", "exec", self.client, *words], environment, folder)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.netlab.distances import HOME
 from bench.netlab.link import MOST_RATE, Access
-from bench.netlab.world import VANTAGES
+from bench.netlab.script import SCRIPT
+from bench.peers.table import PEERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     """Return what a command line asks for; ends the program when it is wrong."""
     parser = argparse.ArgumentParser(prog="bench.netlab.run", description=_WHAT)
     parser.add_argument(
-        "--vantage", metavar="CC,CC", type=_vantages, default=["cn", "de", "us"], help=f"of {','.join(VANTAGES)}"
+        "--vantage", metavar="CC,CC", type=_vantages, default=["cn", "de", "us"], help=f"of {','.join(HOME)}"
     )
     parser.add_argument("--seeds", metavar="N-N", type=_seeds, default=[1], help="1, or 1-5, or 1,4,7")
     parser.add_argument(
@@ -33,20 +35,49 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         "--apk", metavar="DIR", type=_folder, help="an unpacked minirootfs: its apk does the job, in a chroot"
     )
     parser.add_argument("--repeat", type=int, default=2, help="jobs on the chosen and on the best; the least counts")
-    parser.add_argument("--fixed", action="store_true", help="the job on dl-cdn and aliyun too, as people write them")
+    parser.add_argument(
+        "--peers",
+        metavar="ID,ID",
+        type=_peers,
+        default=(),
+        help=f"who else chooses in the same worlds: all, or of {','.join(PEERS)}; {SCRIPT} with --alpine-conf",
+    )
+    parser.add_argument(
+        "--peer-limit", metavar="SECONDS", type=float, default=120.0, help="that somebody waits for one of them"
+    )
+    parser.add_argument(
+        "--alpine-conf", metavar="DIR", type=_folder, help="a checkout of alpine-conf: its setup-apkrepos is run, too"
+    )
+    parser.add_argument(
+        "--loopback", action="store_true", help="without namespaces; done by itself where they are not to be had"
+    )
     parser.add_argument("--keep", type=Path, help="a folder for the JSON of every run")
     parser.add_argument(
         "--option", metavar="WORD", action="append", default=[], help="one more word for mirrorctl pick; repeatable"
     )
     parser.add_argument("--mtu", type=int, default=1500)
     parser.add_argument("-v", "--verbose", action="store_true", help="what is in doubt about every run")
-    return parser.parse_args(words)
+    asked = parser.parse_args(words)
+    if SCRIPT in asked.peers and not asked.alpine_conf:
+        parser.error(f"{SCRIPT} needs --alpine-conf DIR")
+    if asked.alpine_conf and SCRIPT not in asked.peers:
+        asked.peers = (SCRIPT, *asked.peers)
+    return asked
 
 
 def _vantages(text: str) -> list[str]:
     names = text.split(",")
-    if unknown := [name for name in names if name not in VANTAGES]:
-        raise argparse.ArgumentTypeError(f"no vantage point {unknown[0]}: there are {', '.join(VANTAGES)}")
+    if unknown := [name for name in names if name not in HOME]:
+        raise argparse.ArgumentTypeError(f"no vantage point {unknown[0]}: there are {', '.join(HOME)}")
+    return names
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    if text == "all":
+        return tuple(PEERS)
+    names = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in {*PEERS, SCRIPT}]:
+        raise argparse.ArgumentTypeError(f"no peer {unknown[0]}: there are {', '.join(PEERS)}, and {SCRIPT}")
     return names
 
 

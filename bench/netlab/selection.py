@@ -51,10 +51,6 @@ class Selection:
     """Everybody, by id."""
     errors: str
 
-    def url(self, name: str) -> str:
-        """Return the base URL of a mirror."""
-        return self.seen[name].url
-
     def knows(self, name: str) -> bool:
         """Return whether the program has this mirror."""
         return name in self.seen

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bench.netlab import dns
+from bench.netlab.distances import HOME, region_of, round_trips
 from bench.netlab.link import MOST_RATE, Access, Path
 from bench.netlab.namespaces import NAME_SERVER
 from mirrorctl.situation import read_catalog
@@ -38,44 +39,6 @@ _LEAST_RATE: Final = 0.02e6 / 8
 _FAULTY: Final = 0.2
 _BBR: Final = 0.2
 """Share of the mirrors beside the CDNs whose TCP is Google's; Linux's usual one is cubic."""
-_REGIONS: Final = {
-    "cn": "CN",
-    "asia": "JP KR TW HK",
-    "southeast": "SG TH PH KH ID",
-    "oceania": "AU NZ NC",
-    "north": "US CA",
-    "south": "BR",
-    "russia": "RU KZ AZ",
-    "mideast": "IR SA",
-    "africa": "MA",
-}
-"""Every other country is in Europe."""
-
-# Milliseconds there and back, from the vantage point to a region.
-_ROUND_TRIPS: Final[dict[str, dict[str, tuple[int, int]]]] = {
-    "cn": {
-        "cn": (5, 60), "asia": (80, 180), "southeast": (80, 200), "oceania": (180, 280), "north": (150, 300),
-        "south": (270, 300), "europe": (180, 300), "russia": (110, 250), "mideast": (200, 300), "africa": (250, 300),
-    },
-    "de": {
-        "cn": (200, 300), "asia": (220, 290), "southeast": (165, 220), "oceania": (260, 320), "north": (85, 165),
-        "south": (190, 230), "europe": (4, 45), "russia": (40, 90), "mideast": (80, 130), "africa": (40, 70),
-    },
-    "us": {
-        "cn": (190, 280), "asia": (140, 210), "southeast": (210, 250), "oceania": (180, 230), "north": (6, 75),
-        "south": (110, 150), "europe": (75, 120), "russia": (120, 180), "mideast": (150, 200), "africa": (110, 150),
-    },
-    "br": {
-        "cn": (290, 380), "asia": (260, 320), "southeast": (310, 360), "oceania": (290, 340), "north": (105, 180),
-        "south": (5, 45), "europe": (185, 230), "russia": (230, 270), "mideast": (260, 300), "africa": (200, 240),
-    },
-    "in": {
-        "cn": (120, 250), "asia": (90, 150), "southeast": (35, 90), "oceania": (130, 180), "north": (200, 280),
-        "south": (300, 350), "europe": (120, 180), "russia": (150, 200), "mideast": (40, 90), "africa": (180, 220),
-    },
-}  # fmt: skip
-VANTAGES: Final = tuple(_ROUND_TRIPS)
-_HOME: Final = {"cn": "cn", "de": "europe", "us": "north", "br": "south", "in": "southeast"}
 ACCESSES: Final = tuple(Access(down * 1e6 / 8, up * 1e6 / 8) for down, up in ((20, 5), (50, 10), (100, 40), (200, 50)))
 
 # How a mirror is broken, and how often beside the others. What has "name" before it is wrong in the name server,
@@ -122,6 +85,16 @@ class Host:
     stale: bool = False
     congestion: str = "cubic"
     """How its TCP avoids congestion."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether apk can do its job on it, be it with old packages or after waiting for its name."""
+        return self.fault in {None, "stale", "name slow"}
+
+    @property
+    def url(self) -> str:
+        """The base URL by which everybody knows it."""
+        return f"https://{self.mirror.host}{self.mirror.base_path}"
 
     def expected_seconds(self, access: Access, sizes: tuple[int, ...]) -> float:
         """Return about how long a job of files of these sizes takes, from what was drawn; infinite on a broken one.
@@ -195,10 +168,10 @@ def draw(catalog: File, vantage: str, seed: int, access: Access | None = None) -
 
 def _draw_path(dice: random.Random, mirror: LabMirror, vantage: str) -> Host:
     region = _region(dice, mirror.country, vantage)
-    cdn = mirror.country is None and region == _HOME[vantage]
-    least, most = _NEAR_CDN if cdn and vantage != "cn" else _ROUND_TRIPS[vantage].get(region, (35, 90))
+    cdn = mirror.country is None and region == HOME[vantage]
+    least, most = _NEAR_CDN if cdn and vantage != "cn" else round_trips(vantage, region)
     round_trip = dice.uniform(least, most) / 1000
-    abroad = region != _HOME[vantage]
+    abroad = region != HOME[vantage]
     crossing = vantage == "cn" and abroad  # of China's border, where packets are lost
     median = 4e6 if crossing else 25e6 if abroad else 60e6
     rate = median / 8 * math.exp(dice.gauss(0, 1.5 if crossing else 1.2))
@@ -219,8 +192,8 @@ def _draw_path(dice: random.Random, mirror: LabMirror, vantage: str) -> Host:
 
 def _region(dice: random.Random, country: str | None, vantage: str) -> str:
     if country is None:  # a CDN, or nobody knows where
-        return dice.choice((_HOME[vantage], "europe", "north"))
-    return next((region for region, codes in _REGIONS.items() if country in codes.split()), "europe")
+        return dice.choice((HOME[vantage], "europe", "north"))
+    return region_of(country)
 
 
 def _draw_fault(dice: random.Random, host: Host) -> Host:

@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 from dataclasses import dataclass
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -132,13 +133,18 @@ class Exchange:
         elif content is None:
             await self.send(HTTPStatus.NOT_FOUND, page("404 Not Found"), "Content-Type: text/html")
         elif (wanted := _RANGE.fullmatch(self.request.headers.get("range", ""))) is None:
-            await self.send(HTTPStatus.OK, content, "Accept-Ranges: bytes")
+            await self.send(HTTPStatus.OK, content, "Accept-Ranges: bytes", *self._modified)
         elif (start := int(wanted[1])) >= len(content) or (wanted[2] and int(wanted[2]) < start):
             await self.unsatisfiable(len(content))
         else:
             stop = min(int(wanted[2]) + 1, len(content)) if wanted[2] else len(content)
             span = f"Content-Range: bytes {start}-{stop - 1}/{len(content)}"
-            await self.send(HTTPStatus.PARTIAL_CONTENT, content[start:stop], span)
+            await self.send(HTTPStatus.PARTIAL_CONTENT, content[start:stop], span, *self._modified)
+
+    @property
+    def _modified(self) -> list[str]:
+        at = self.mirror.modified
+        return [] if at is None else [f"Last-Modified: {format_datetime(at, usegmt=True)}"]
 
     async def unsatisfiable(self, length: int) -> None:
         """Refuse a range of a file of `length` bytes."""

@@ -24,6 +24,7 @@ from tests.lab.faults import BLACKHOLE, FAULTS, REFUSED, names, served_files
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
+    from datetime import datetime
     from types import TracebackType
 
     from tests.lab.certificates import Authority, Certificate
@@ -55,6 +56,8 @@ class LabMirror:
     """Bytes of a body that ``reset_in_body``, ``close_early`` and ``stall_after`` let through."""
     redirect_to: str | None = None
     """Id of the mirror that the redirects lead to; None is the same one."""
+    modified: datetime | None = None
+    """What it says in ``Last-Modified``, of every file; None: it says nothing."""
     certificate: Certificate | None = None
     """What it shows over https; None is plain http."""
     name: str = ""
