@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mirrorctl.core.measure.field import Field
+    from mirrorctl.core.measure.patience import Patience
     from mirrorctl.core.measure.runner import Runner
 
 _DOUBT: Final = 0.2
@@ -25,19 +26,21 @@ class Finals:
         self._plan = field.plan
         self._run = 0
 
-    def next(self, now: float, end: float, *, enough: bool) -> Runner | None:
+    def next(self, patience: Patience, now: float, *, enough: bool) -> Runner | None:
         """Return who runs alone now, None if it is decided.
 
-        :param end: when the race has to be over.
         :param enough: so many bytes were fetched that only the first proof is worth more.
         """
         verdict = self._field.verdict
         rest = [each for each in self._field.runners if each.idle and each.verified and not each.stopped]
         rest = [each for each in rest if not verdict.is_stale(each) and not (each.ran_alone and verdict.proven(each))]
-        finalist = self._first(rest) if verdict.leader() is None else None
+        finalist = None
+        if verdict.leader() is None:  # if nobody seems to be in time, the estimate may be wrong
+            in_time = [each for each in rest if patience.is_in_time(each, now)]
+            finalist = self._first(in_time) or self._first(rest)
         if verdict.leader() and self._run < self._plan.limits.most_finals and not enough:
             rival = self._rival(rest)
-            finalist = rival if rival and now + self._field.update_seconds(rival) < end else None
+            finalist = rival if rival and patience.is_in_time(rival, now) else None
         self._run += finalist is not None
         return finalist
 

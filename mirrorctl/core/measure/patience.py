@@ -46,12 +46,18 @@ class Patience:
         return self._plan.budget - _WRITING
 
     def must_decide(self, now: float) -> bool:
-        """Return whether the time that is left is needed for the finals."""
-        fit = (each for each in self._field.runners if self._field.verdict.counts(each))
+        """Return whether the time that is left is needed for the finals: not if it is too short for any of them."""
+        field = self._field
+        # What shares the link may be as many times as fast alone: only who is late even then is given up.
+        fit = (each for each in field.runners if field.verdict.counts(each) and self.is_in_time(each, now, each.shared))
         best = min(fit, key=expected, default=None)
         if best is None:
             return False
-        return now > self.end - max(self._field.update_seconds(best) * 1.5, _RESERVE * self._plan.budget)
+        return now > self.end - max(field.update_seconds(best) * 1.5, _RESERVE * self._plan.budget)
+
+    def is_in_time(self, runner: Runner, now: float, faster: float = 1.0) -> bool:
+        """Return whether it could be proven before the end, if it were so many times as fast as expected."""
+        return now + self._field.update_seconds(runner) / faster < self.end
 
     def is_settled(self, now: float) -> bool:
         """Return whether the finals can begin, or go on: no look that could change the field is running or due."""

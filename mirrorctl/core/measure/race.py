@@ -133,7 +133,7 @@ class Race:
         """Let the next finalist run alone, or end the race."""
         if self._field.running(Probe.READ):
             return
-        finalist = self._finals.next(now, patience.end, enough=self._bytes_spent())
+        finalist = self._finals.next(patience, now, enough=self._bytes_spent())
         if finalist is None:
             self.over = True
             return
