@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirrorctl.core.errors import RepositoriesError
-from mirrorctl.effects.lock import locked, signals_held
+from mirrorctl.effects.lock import locked, signals_held, take_signal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,5 +74,20 @@ def test_signals_come_when_the_change_is_whole(number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
             assert came == []
         assert came == [number]
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("how", [signal.SIG_DFL, signal.SIG_IGN])
+def test_a_signal_that_waits_is_taken_unless_it_is_ignored(number: signal.Signals, how: signal.Handlers) -> None:
+    """Once; what is ignored, as `nohup` does, stays so."""
+    before = signal.signal(number, how)
+    try:
+        with signals_held():
+            assert take_signal() is None
+            os.kill(os.getpid(), number)
+            assert take_signal() == (number if how == signal.SIG_DFL else None)
+            assert take_signal() is None
     finally:
         signal.signal(number, before)

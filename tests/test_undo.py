@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirrorctl.effects.undo import FileChange, Remembered, decode, encode, is_repositories_name
+from mirrorctl.effects.undo import MOST_LINES, FileChange, Remembered, decode, encode, is_repositories_name, sha256
 
 MAIN = "/etc/apk/repositories"
 CONTENT = st.none() | st.binary(max_size=60) | st.text(max_size=60).map(str.encode)
@@ -38,6 +38,21 @@ def test_a_record_can_be_read_by_people() -> None:
     assert record["version"] == 1
     assert record["files"][0]["before"]["lines"] == ["one", "two\r", ""]
     assert record["files"][0]["after"]["base64"] == "/w=="
+
+
+def test_a_content_that_nobody_reads_is_kept_in_short() -> None:
+    """Millions of lines would take a hundred times their bytes."""
+    content = b"\n" * (MOST_LINES + 1)
+    record = encode([change(MAIN, content, content[1:])])
+    assert "base64" in json.loads(record)["files"][0]["before"]
+    assert "lines" in json.loads(record)["files"][0]["after"]
+    assert decode(record) == (Remembered(MAIN, content, content[1:]),)
+
+
+def test_a_later_change_of_which_nothing_is_kept_is_remembered_as_such() -> None:
+    """By what it left; another content, or none, is not that."""
+    (was,) = decode(encode([Remembered(MAIN, b"a", b"b", sha256(b"c"))]))
+    assert [was.is_unkept(now) for now in (b"c", b"b", None)] == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +96,7 @@ FILE = GOOD["files"][0]
         ({"version": 1, "files": ["x"]}, "'name' is missing"),
         ({"version": 1, "files": [FILE | {"name": 7}]}, "7 is none of"),
         ({"version": 1, "files": [FILE | {"before": "a"}]}, "'lines' is missing"),
+        ({"version": 1, "files": [FILE | {"unkept": 7}]}, "7 is no text"),
         ({"version": 1, "files": [FILE | {"before": {"lines": "a", "sha256": ""}}]}, "'lines' is no list"),
         ({"version": 1, "files": [FILE | {"before": {"lines": [1], "sha256": ""}}]}, "1 is no text"),
         ({"version": 1, "files": [FILE | {"before": {"lines": ["a"]}}]}, "'sha256' is missing"),

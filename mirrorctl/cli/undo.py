@@ -18,7 +18,8 @@ def undo(
 ) -> None:
     """Bring back the files as they were before the last change of mirrorctl.
 
-    Refused when somebody else has changed them since.
+    A change that was cut short, by a kill or a power cut, is taken back first. Refused when somebody else has changed
+    a file since.
 
     \b
     Examples:
@@ -29,8 +30,10 @@ def undo(
     from mirrorctl.core.report import ChangedFile
     from mirrorctl.core.repositories.diff import unified_diff
     from mirrorctl.effects import writer
+    from mirrorctl.effects.traces import is_cut_short
 
     output = Output(as_json, quiet=quiet)
+    notes = ("the last change was cut short",) if is_cut_short(root) else ()
     changes = writer.last_change(root) if dry_run else writer.undo(root)
     files = [
         ChangedFile(
@@ -38,7 +41,9 @@ def undo(
         )
         for each in changes
     ]
-    output.object(files_object(files, (), written=not dry_run))
+    for note in notes:
+        output.note(f"note: {note}")
+    output.object(files_object(files, notes, written=not dry_run))
     output.result("\n".join(each.diff.rstrip("\n") for each in files))
     count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
     output.result(f"{count} would be as before." if dry_run else f"{count} as before.")

@@ -23,3 +23,11 @@ class CatalogError(MirrorctlError):
 
 class RepositoriesError(MirrorctlError):
     """A repositories file cannot be read, edited or written; it is as it was (exit status 5)."""
+
+
+class StoppedError(MirrorctlError):
+    """A signal came while files were changed; tells what became of them. The program then ends as by that signal."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.alpine import branch_of_release
+from mirrorctl.core.alpine import branch_of_release, generation_of_branch
 from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
 from mirrorctl.effects.rootfs import explain, read_bytes, read_if_present, resolve, shown
 
@@ -31,12 +31,12 @@ HINT_LIMIT: Final = 64 << 10
 DATABASE_LIMIT: Final = 64 << 20
 MAX_KEYS: Final = 200
 APK_2: Final = 2
-APK_3: Final = 3
-FIRST_APK_3_BRANCH: Final = (3, 23)
-"""The first Alpine whose apk is apk 3 (release notes of Alpine 3.23)."""
 
 _AUTHORITIES: Final = ("/etc/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt")
-_APK_TOOLS = re.compile(rb"^P:apk-tools\nV:([23])\.", re.MULTILINE)
+_DATABASES: Final = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
+_INSTALLED = re.compile(rb"^P:apk-tools\nV:([23])\.", re.MULTILINE)
+_BINARIES: Final = ("/sbin/apk", "/usr/sbin/apk", "/usr/bin/apk", "/sbin/apk.static")
+_PRINTED = re.compile(rb"apk-tools ([23])\.[0-9.]+[^,\n]{0,40}, compiled for ")
 # Both as in platform.freedesktop_os_release() of Python, which reads the running system only.
 _OS_RELEASE_LINE = re.compile(r"""^(?P<key>[a-zA-Z0-9_]+)=(?P<quote>["']?)(?P<value>.*)(?P=quote)$""")
 _OS_RELEASE_ESCAPE = re.compile(r"""\\([\\$"'`])""")
@@ -87,9 +87,10 @@ class System:
         return self.os_id == "alpine" or (self.os_id is None and self.release is not None)
 
 
-def read_system(root: Path) -> System:
+def read_system(root: Path, generation: int | None = None) -> System:
     """Read what is below ``root``.
 
+    :param generation: of the apk that will read the files, 2 or 3; None: what the root says.
     :raises UsageError: there is no such directory.
     :raises RepositoriesError: a repositories file is there but cannot be read.
     """
@@ -102,7 +103,7 @@ def read_system(root: Path) -> System:
     release = _hint(root, "/etc/alpine-release")
     os_release = _os_release(root)
     arch = _hint(root, "/etc/apk/arch")
-    generation = _apk_generation(root, release)
+    generation = generation or _apk_generation(root, release)
     return System(
         root=root,
         release=release.strip() if release is not None else None,
@@ -146,24 +147,20 @@ def _os_release(root: Path) -> Mapping[str, str]:
 def _apk_generation(root: Path, release: str | None) -> int | None:
     """Return the major version of the apk that is installed, else the one that the release came with.
 
-    The package database knows. File names do not: apk 2.12 installed a ``libapk.so.3.12.0``, and Wolfi has its database
-    in ``/usr/lib`` with apk 2.14.
+    The package database knows; where it is absent, or has no apk-tools, the binary tells what ``apk --version`` prints.
+    File names do not: apk 2.12 installed a ``libapk.so.3.12.0``, and Wolfi has its database in ``/usr/lib`` with apk
+    2.14.
     """
-    for name in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
-        try:
-            database = read_bytes(resolve(root, name), DATABASE_LIMIT)
-        except OSError:
-            continue
-        if match := _APK_TOOLS.search(database):
-            return int(match[1])
+    for pattern, names in ((_INSTALLED, _DATABASES), (_PRINTED, _BINARIES)):
+        for name in names:
+            try:
+                content = read_bytes(resolve(root, name), DATABASE_LIMIT)
+            except OSError:
+                continue
+            if match := pattern.search(content):
+                return int(match[1])
     branch = branch_of_release(release) if release is not None else None
-    if branch is None:
-        return None
-    return APK_3 if branch == "edge" or _numbers(branch) >= FIRST_APK_3_BRANCH else APK_2
-
-
-def _numbers(branch: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in branch.removeprefix("v").split("."))
+    return None if branch is None else generation_of_branch(branch)
 
 
 def _repositories_files(root: Path, generation: int | None) -> Iterator[RepositoriesFile]:
@@ -185,7 +182,7 @@ def _repositories_files(root: Path, generation: int | None) -> Iterator[Reposito
 def _lists(root: Path, generation: int | None) -> list[str]:
     """Return the names of the ``.list`` files; one below ``/etc`` hides its namesake below ``/lib``.
 
-    apk 2 does not look below ``/lib``.
+    apk 2 does not look below ``/lib``, takes hidden ones too, and all of them as they come.
     """
     found: dict[bytes, str] = {}
     for directory in ("/lib/apk/repositories.d", "/etc/apk/repositories.d")[generation == APK_2 :]:
@@ -196,9 +193,9 @@ def _lists(root: Path, generation: int | None) -> list[str]:
         except OSError as error:
             raise RepositoriesError(f"cannot read {directory}: {explain(error)}") from error
         for entry in entries:
-            if entry.endswith(".list") and not entry.startswith("."):
+            if entry.endswith(".list") and (generation == APK_2 or not entry.startswith(".")):
                 found[os.fsencode(entry)] = f"{directory}/{entry}"
-    return [name for _, name in sorted(found.items())]
+    return [name for _, name in (found.items() if generation == APK_2 else sorted(found.items()))]
 
 
 def _trusted_keys(root: Path) -> dict[str, bytes]:

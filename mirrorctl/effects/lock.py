@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.errors import RepositoriesError
+from mirrorctl.effects.replace import make_directory
 from mirrorctl.effects.rootfs import explain, shown
 
 if TYPE_CHECKING:
@@ -32,29 +33,33 @@ def locked(path: Path) -> Iterator[None]:
     :raises RepositoriesError: the directory cannot be made or opened, or the other one takes longer than LOCK_SECONDS.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_directory(path)
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise RepositoriesError(f"cannot open {shown(path)}: {explain(error)}") from error
     try:
-        _wait_for_lock(directory, path)
+        wait_for_lock(directory, path)
         yield
     finally:
         with suppress(OSError):  # whatever it says, the lock is gone
             os.close(directory)
 
 
-def _wait_for_lock(directory: int, path: Path) -> None:
+def wait_for_lock(file: int, path: Path) -> None:
+    """Lock an open file or directory until it is closed; where its file system has no locks, go on without.
+
+    :raises RepositoriesError: another mirrorctl has it for longer than LOCK_SECONDS.
+    """
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise RepositoriesError(f"another mirrorctl is changing {shown(path)}: run it again later") from None
             time.sleep(LOCK_STEP_SECONDS)
         except OSError:
-            return  # A file system without locks: that each file is compared before it is replaced has to do.
+            return  # that each file is compared before it is replaced has to do
         else:
             return
 
@@ -67,3 +72,15 @@ def signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def take_signal() -> signal.Signals | None:
+    """Return a held signal that waits to end this process, which then waits no more; None if there is none.
+
+    One that is ignored (as `nohup` does with SIGHUP), or for which the program has words of its own, is left waiting.
+    """
+    for number in sorted(signal.sigpending() & _HELD):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.sigtimedwait({number}, 0)
+            return signal.Signals(number)
+    return None

@@ -9,8 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mirrorctl.core.errors import MirrorctlError
 
 MAX_LINKS: Final = 40
 """As many symbolic links as Linux follows in one path (path_resolution(7))."""
@@ -18,10 +24,13 @@ PIECE: Final = 256 << 10
 
 _NEXT_STEP: Final = {
     errno.EACCES: "run it as root",
-    errno.EPERM: "run it as root; if that is so already, `lsattr` shows whether the file is immutable",
+    errno.EPERM: "run it as root; if that is so already, `lsattr` shows whether the file is immutable or append-only",
     errno.EROFS: "mount the file system read-write and run it again",
     errno.ENOSPC: "make room and run it again",
     errno.EDQUOT: "make room and run it again",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`) and run it again",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`) and run it again",
+    errno.ESTALE: "its file server has changed it; run it again",
     errno.ELOOP: "its symbolic links lead in a circle; remove one of them",
     errno.EISDIR: "a file is expected there; move the directory away",
     errno.ENOTDIR: "a directory is expected on the way there; move the file away",
@@ -116,6 +125,15 @@ def explain(error: OSError) -> str:
     if error.errno is None or error.strerror != os.strerror(error.errno):
         return error.strerror or str(error)
     return f"{error.strerror}; {_NEXT_STEP.get(error.errno, 'mend that and run it again')}"
+
+
+@contextmanager
+def naming(what: str, failure: type[MirrorctlError], after: str = "") -> Iterator[None]:
+    """Turn a failed system call into one line for a person: what cannot be done, why, and the next step."""
+    try:
+        yield
+    except OSError as error:
+        raise failure(f"{what}: {explain(error)}{after}") from error
 
 
 def shown(path: Path | str) -> str:

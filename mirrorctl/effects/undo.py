@@ -1,7 +1,8 @@
 """What is a change of files, and how is the last one remembered?
 
 The undo record is one JSON object: ``version`` and ``files``, each with its ``name`` and its content ``before`` and
-``after``. A content is null for no file, else it has ``lines`` (or ``base64`` where it is not UTF-8) and ``sha256``.
+``after``. A content is null for no file, else it has ``sha256`` and ``lines``, or ``base64`` where it is not UTF-8 or
+very long. A file that was changed once more, with ``--no-backup``, has the sha256 of what it holds since in ``unkept``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-RECORD: Final = "/var/lib/mirrorctl/undo.json"
-"""Where the record is, below the root."""
 VERSION: Final = 1
+MOST_LINES: Final = 10_000
+"""Of a content that is to be read by people."""
 
 _REPOSITORIES = re.compile(r"/etc/apk/repositories(\.d/[^./\0][^/\0]*\.list)?")
 
@@ -43,6 +45,12 @@ class Remembered:
     name: str
     before: bytes | None
     after: bytes | None
+    unkept: str | None = None
+    """The sha256 of what a later change left there, of which nothing is kept."""
+
+    def is_unkept(self, present: bytes | None) -> bool:
+        """Whether the file holds what such a change left."""
+        return present is not None and sha256(present) == self.unkept
 
 
 def is_repositories_name(name: str) -> bool:
@@ -50,12 +58,15 @@ def is_repositories_name(name: str) -> bool:
     return _REPOSITORIES.fullmatch(name) is not None
 
 
-def encode(changes: Sequence[FileChange]) -> bytes:
+def encode(changes: Sequence[FileChange | Remembered]) -> bytes:
     """Return the record of a change."""
-    files = [
-        {"name": change.name, "before": _encode_content(change.before), "after": _encode_content(change.after)}
-        for change in changes
-    ]
+    files = []
+    for change in changes:
+        before, after = _encode_content(change.before), _encode_content(change.after)
+        file: dict[str, object] = {"name": change.name, "before": before, "after": after}
+        if isinstance(change, Remembered) and change.unkept is not None:
+            file["unkept"] = change.unkept
+        files.append(file)
     return json.dumps({"version": VERSION, "files": files}, indent=1).encode() + b"\n"
 
 
@@ -79,21 +90,28 @@ def decode(record: bytes) -> tuple[Remembered, ...]:
     return found
 
 
+def sha256(content: bytes) -> str:
+    """Return the digest as a record has it."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def _encode_content(content: bytes | None) -> dict[str, str | list[str]] | None:
     if content is None:
         return None
-    sha256 = hashlib.sha256(content).hexdigest()
-    try:
-        return {"sha256": sha256, "lines": content.decode().split("\n")}
-    except UnicodeDecodeError:
-        return {"sha256": sha256, "base64": base64.b64encode(content).decode()}
+    digest = sha256(content)
+    if content.count(b"\n") <= MOST_LINES:
+        with suppress(UnicodeDecodeError):
+            return {"sha256": digest, "lines": content.decode().split("\n")}
+    return {"sha256": digest, "base64": base64.b64encode(content).decode()}
 
 
 def _decode_file(file: object) -> Remembered:
     name = _field(file, "name")
     if not isinstance(name, str) or not is_repositories_name(name):
         raise ValueError(f"{name!a} is none of apk's repositories files")
-    return Remembered(name, _decode_content(_field(file, "before")), _decode_content(_field(file, "after")))
+    before, after = _decode_content(_field(file, "before")), _decode_content(_field(file, "after"))
+    unkept = _text(_field(file, "unkept")) if isinstance(file, dict) and "unkept" in file else None
+    return Remembered(name, before, after, unkept)
 
 
 def _decode_content(value: object) -> bytes | None:
@@ -106,7 +124,7 @@ def _decode_content(value: object) -> bytes | None:
         if not isinstance(lines, list):
             raise ValueError("'lines' is no list")
         content = "\n".join(_text(line) for line in lines).encode()
-    if hashlib.sha256(content).hexdigest() != _field(value, "sha256"):
+    if sha256(content) != _field(value, "sha256"):
         raise ValueError("a content does not fit its sha256")
     return content
 
