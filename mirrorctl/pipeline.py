@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from mirrorctl.core.catalog.layer import MAX_BUDGET
 from mirrorctl.core.errors import UsageError
 from mirrorctl.core.measure.cost import JOBS, Job
 from mirrorctl.core.measure.plan import Limits, Plan
+from mirrorctl.core.measure.spread import Spread
 from mirrorctl.core.model import Candidate, Target
 from mirrorctl.core.repositories.rewrite import FIRST_REPOSITORIES, Wishes, rewrite, targets_of
 
@@ -45,11 +47,18 @@ class Terms:
 
 
 def make_plan(
-    situation: Situation, terms: Terms, wishes: Wishes, *, wanted: str | None = None, survey: bool = False
+    situation: Situation,
+    terms: Terms,
+    wishes: Wishes,
+    *,
+    wanted: str | None = None,
+    survey: bool = False,
+    spread: bool = False,
 ) -> tuple[Situation, Plan]:
     """Return what to measure, and the situation with the mirrors in its catalog that the person named by URL.
 
     :param wanted: the only mirror that may be chosen: id, host or base URL.
+    :param spread: choose by lot among those that are about as good.
     :raises UsageError: something named does not exist.
     """
     settings = situation.catalog.settings
@@ -80,6 +89,7 @@ def make_plan(
         current=next((each for each in candidates if present and each.mirror.id == present.mirror.id), None),
         wanted=only,
         survey=survey,
+        spread=Spread(random.getrandbits(32)) if spread else None,
         limits=Limits(connect_patience=patience, answer_patience=patience),
     )
 
@@ -98,9 +108,10 @@ def _targets(situation: Situation, wishes: Wishes, base_url: str, *, survey: boo
     if survey and situation.asked.branch:  # a question about that branch, whichever the files are on
         return tuple(Target(situation.branch(), name, arch) for name in FIRST_REPOSITORIES)
     after = rewrite(situation.sources, locate, base_url, situation.generation, wishes).contents
-    targets = targets_of(after, locate, base_url, arch)
+    targets = targets_of(after, locate, base_url, arch, situation.generation)
     if not wishes.move:  # what is there already is not ours to prove
-        had = targets_of([source.content for source in situation.sources], locate, base_url, arch)
+        present = [source.content for source in situation.sources]
+        had = targets_of(present, locate, base_url, arch, situation.generation)
         return tuple(target for target in targets if target not in had)
     return targets or tuple(Target(situation.branch(), name, arch) for name in FIRST_REPOSITORIES)
 
@@ -134,23 +145,31 @@ def measure(
 
     :param began: of ``time.monotonic()``: when the budget began to run.
     """
-    # What measures is slow to import, and only what measures needs it. Names resolve meanwhile.
+    # What measures is slow to import, and only what measures needs it. Meanwhile certificates are read, names resolve
+    # and connections are made.
+    from mirrorctl.effects.trust import authorities  # noqa: PLC0415
+
+    trust = authorities()
+
     import asyncio  # noqa: PLC0415
 
     from mirrorctl.core.apk_http import first_stop  # noqa: PLC0415
     from mirrorctl.effects.dial import Names  # noqa: PLC0415
 
     names = Names()
-    for candidate in plan.candidates:
-        names.begin(*first_stop(candidate.url, environ))
+    names.dial(first_stop(candidate.url, environ) for candidate in plan.candidates)
 
+    from mirrorctl.core.index import load_verifier  # noqa: PLC0415
     from mirrorctl.core.measure.race import Race  # noqa: PLC0415
     from mirrorctl.core.outcome import outcome_of  # noqa: PLC0415
+    from mirrorctl.effects.background import begin  # noqa: PLC0415
     from mirrorctl.effects.net import AiohttpNetwork  # noqa: PLC0415
     from mirrorctl.prober import run  # noqa: PLC0415
 
+    begin(load_verifier)  # while the first answers are on their way
+
     async def race_on_network() -> Outcome:
-        async with AiohttpNetwork(environ, began, names) as network:
+        async with AiohttpNetwork(environ, began, names, trust) as network:
             race = Race(plan)
             await run(race, network, keys, watch)
             return outcome_of(race, network.now())

@@ -1,8 +1,9 @@
-"""Mirrors that the tests of the repositories file know, and the look-up that a catalog would do."""
+"""Mirrors that the tests of the repositories file know, in a catalog."""
 
 from __future__ import annotations
 
-from mirrorctl.core.model import Located, Mirror, Status
+from mirrorctl.core.catalog.catalog import Catalog
+from mirrorctl.core.model import Mirror, Status
 
 MIRRORS = (
     Mirror("cdn", "Alpine CDN", ("https://dl-cdn.alpinelinux.org/alpine", "http://dl-cdn.alpinelinux.org/alpine")),
@@ -15,16 +16,8 @@ MIRRORS = (
     Mirror("alias", "Fir, old name", ("http://fir-old.example/alpine",), status=Status.ALIAS),
     Mirror("intranet", "Cloud inside", ("http://mirrors.cloud.internal/alpine",), status=Status.INTRANET),
     Mirror("redirector", "Redirector", ("https://go.example/alpine",), status=Status.REDIRECTOR),
+    Mirror("six", "Six Networks", ("http://[2001:db8::6]:8080/alpine",)),
     Mirror("new", "New Mirror", ("https://new.example/alpine", "https://new.example/other/alpine")),
 )
-_BASES = {url: mirror for mirror in MIRRORS for url in mirror.urls}
-
-
-def locate(url: str) -> Located | None:
-    """Return the mirror whose base URL is ``url`` or a whole part of its path."""
-    end = len(url)
-    while end > 0:
-        if (mirror := _BASES.get(url[:end])) is not None:
-            return Located(mirror, url[:end], url[end:].lstrip("/"))
-        end = url.rfind("/", 0, end)
-    return None
+CATALOG = Catalog(MIRRORS)
+locate = CATALOG.locate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,9 +52,9 @@ def test_what_is_wrong_is_told_with_the_command_that_mends_it(program: Program) 
     found = program("show")
     assert found.status == 0
     assert "   1    ! " in found.out
-    assert ": mirrorctl pick" in found.out
+    assert f": mirrorctl pick --root {program.root}\n" in found.out
     assert "   2    ! " in found.out
-    assert ": mirrorctl enable edge/testing\n" in found.out
+    assert f": mirrorctl enable edge/testing --root {program.root}\n" in found.out
     lines = program("show", "--json").object["lines"]
     assert isinstance(lines, list)
     assert all(line["warnings"] for line in lines)
@@ -67,6 +68,61 @@ def test_dead_lines_of_apk_3_are_told(program: Program) -> None:
     assert "v3.23/main  (slow)" in found.out
     assert "v3.23/community  (slow)" not in found.out
     assert "mirrorctl pick --mend" in found.out
+
+
+def test_the_apk_that_reads_can_be_named(program: Program) -> None:
+    """By option or variable, against what the root says; and its commands name it too."""
+    program.file.write_text(f" {program.lines('slow')}")
+    assert "lines 1 to 1" not in program("show").out
+    found = program("show", "--apk", "3")
+    command = f"mirrorctl pick --mend --apk 3 --root {program.root}"
+    assert found.out == (
+        "/etc/apk/repositories, as apk 3 reads it\n"
+        f"   1  ! apk stops reading here, and ignores lines 1 to 2: it begins with a blank: {command}\n"
+    )
+    assert program("show", "--json", MIRRORCTL_APK="3").object["apk_generation"] == 3
+    assert program("show", "--apk", "4").status == 2
+
+
+@pytest.mark.parametrize(("branch", "generation"), [("v3.22", 2), ("v3.23", 3), ("edge", 3), ("latest-stable", 3)])
+def test_where_the_root_does_not_say_which_apk_the_branch_does(program: Program, branch: str, generation: int) -> None:
+    """A package's lists are read by apk 3 only, so they are there or not."""
+    (program.root / "etc/alpine-release").unlink()
+    package = program.root / "lib/apk/repositories.d/distro.list"
+    package.parent.mkdir(parents=True)
+    package.write_text("https://packages.example/os\n")
+    program.file.write_text(program.lines("slow", f"{branch}/main"))
+    fields = program("show", "--json").object
+    assert fields["apk_generation"] == generation
+    assert isinstance(fields["lines"], list)
+    assert len(fields["lines"]) == generation - 1
+
+
+def test_a_file_of_a_package_is_overridden_not_written(program: Program) -> None:
+    """The command that is told does it."""
+    (program.root / "etc/alpine-release").write_text("3.23.1\n")
+    package = program.root / "lib/apk/repositories.d/distro.list"
+    package.parent.mkdir(parents=True)
+    package.write_text(program.lines("old", "v3.23/main"))
+    [line] = [each for each in program("show").out.splitlines() if "no longer serves" in each]
+    copy, _, command = line.rpartition(": ")[2].partition(" && ")
+    assert command == f"mirrorctl pick --root {program.root}"
+    subprocess.run(copy, shell=True, check=True)
+    assert program("disable", "v3.23/main").status == 0
+    assert (program.root / "etc/apk/repositories.d/distro.list").read_text() == "#" + package.read_text()
+
+
+def test_a_password_is_not_shown(program: Program) -> None:
+    program.file.write_text("https://user:secret@packages.example/os\nhttps://token@packages.example/os\n")
+    for words in (("show",), ("show", "--json")):
+        found = program(*words)
+        assert "secret" not in found.out + found.err
+        assert "token" not in found.out + found.err
+
+
+def test_a_line_that_no_mirror_can_serve_is_told(program: Program) -> None:
+    program.file.write_text(program.lines("slow", "v3.22/main", "v3.22/testing"))
+    assert f": mirrorctl disable v3.22/testing --root {program.root}\n" in program("show").out
 
 
 def test_other_files_are_shown_too(program: Program) -> None:

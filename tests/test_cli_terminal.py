@@ -228,3 +228,31 @@ def test_quiet_shows_no_progress(program: Program) -> None:
     with at_terminal(program, "rank", "--quiet") as terminal:
         assert terminal.end() == 0
     assert terminal.text.startswith("place  mirror")
+
+
+@pytest.mark.parametrize(("answer", "mended"), [("\n", True), ("n\n", False)])
+def test_mending_is_offered(program: Program, answer: str, mended: bool) -> None:
+    """Before anything is measured; the budget does not run while a person thinks."""
+    program.file.write_text(program.lines("slow", "v3.22/main") + " \n" + program.lines("slow", "v3.22/community"))
+    with at_terminal(program, "pick", "--apk", "3", "--country", "JP") as terminal:
+        asked = terminal.wait_for("Mend this?")
+        assert "line 2: apk stops reading here, and ignores lines 2 to 3: a line of nothing but blanks" in asked
+        assert "measuring" not in asked
+        terminal.answer(answer)
+        terminal.wait_for(WHICH)
+        terminal.answer("\n")
+        terminal.wait_for(WRITE)
+        terminal.answer("\n")
+        assert terminal.end() == 0
+    moved = program.lines("best", "v3.22/main")
+    if mended:
+        assert program.content == moved + "\n" + program.lines("best", "v3.22/community")
+    else:
+        assert program.content == moved + " \n" + program.lines("slow", "v3.22/community")
+
+
+def test_nothing_to_mend_is_no_question(program: Program) -> None:
+    with at_terminal(program, "pick", "--country", "JP") as terminal:
+        assert "Mend" not in terminal.wait_for(WHICH)
+        terminal.answer("q\n")
+        assert terminal.end() == 0

@@ -94,8 +94,62 @@ def test_disabling_comments_out_or_removes(program: Program, words: tuple[str, .
     before = program.file.stat().st_mtime_ns
     again = program("disable", "testing", *words)
     assert again.status == 0
-    assert "no line asks for edge/testing: nothing to disable" in again.err
+    assert "no line asks for testing: nothing to disable" in again.err
     assert program.file.stat().st_mtime_ns == before
+
+
+def test_disabling_takes_exactly_what_is_named(program: Program) -> None:
+    """A name means any line of it; with a branch, one."""
+    before = program.lines("slow", "v3.22/main", "v3.22/testing", TESTING, "edge/main")
+    program.file.write_text(before)
+    assert program("disable", "v3.22/testing", "edge/main", "--remove").status == 0
+    assert program.content == program.lines("slow", "v3.22/main", TESTING)
+    program.file.write_text(before)
+    assert program("disable", "testing", "--remove").status == 0
+    assert program.content == program.lines("slow", "v3.22/main", "edge/main")
+    found = program("disable", "v3.22")
+    assert found.status == 2
+    assert told(found).startswith("no repository 'v3.22'")
+
+
+def test_what_apk_does_not_read_is_left(program: Program) -> None:
+    """To change it could bring to life what stands below."""
+    before = program.lines("slow", "v3.22/main") + " " + program.lines("slow", TESTING)
+    program.file.write_text(before)
+    found = program("disable", "testing", "--apk", "3")
+    assert found.status == 0
+    assert "line 2 asks for testing and is left: apk does not read it, see mirrorctl show" in found.err
+    assert "Nothing to change; the notes say what is not right with the files." in found.out
+    assert program.content == before
+    assert program("disable", "testing", "--apk", "2").status == 0
+    assert program.content == before.replace(" @", "# @")
+
+
+def test_a_package_may_have_it_already(program: Program) -> None:
+    (program.root / "etc/alpine-release").write_text("3.23.1\n")
+    package = program.root / "lib/apk/repositories.d/distro.list"
+    package.parent.mkdir(parents=True)
+    package.write_text(program.lines("slow", TESTING))
+    found = program("enable", "testing")
+    assert found.status == 0
+    assert "/lib/apk/repositories.d/distro.list: line 1 asks for edge/testing already" in found.err
+    assert program("disable", "testing").status == 0
+    assert package.read_text() == program.lines("slow", TESTING)
+    assert program.content == program.lines("slow")
+
+
+def test_the_limits_are_those_of_all_files(program: Program) -> None:
+    more = program.root / "etc/apk/repositories.d/more.list"
+    more.parent.mkdir()
+    more.write_text("".join(f"/media/usb{number}/apks\n" for number in range(29)))
+    found = program("enable", "testing")
+    assert found.status == 5
+    assert "edge/testing is not enabled: apk keeps 31 repositories and the files name as many" in told(found)
+    more.write_text("".join(f"@t{number} /media/usb{number}/apks\n" for number in range(15)))
+    found = program("enable", "testing")
+    assert found.status == 5
+    assert "edge/testing is not enabled: apk keeps 15 tags; take one that is there with --tag" in told(found)
+    assert program("enable", "testing", "--tag", "t3").status == 0
 
 
 def test_disabling_and_enabling_leads_back(program: Program) -> None:

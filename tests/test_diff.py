@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.repositories.diff import MOST_LINES, unified_diff
+from mirrorctl.core.repositories.diff import LONGEST, MOST_LINES, diff, unified_diff
 
 PATH = "/etc/apk/repositories"
-LONG = MOST_LINES + 1
 
 
 def test_equal_files_have_no_diff() -> None:
@@ -37,24 +36,154 @@ def test_a_file_of_dashes_is_no_header() -> None:
     assert unified_diff(b"-- x\n", b"++ y\n", PATH).splitlines()[2:] == ["@@ -1 +1 @@", "--- x", "+++ y"]
 
 
-@pytest.mark.parametrize(("head", "tail"), [(0, 0), (1, 1), (5, 5), (0, 5), (5, 0)])
-def test_a_long_file_is_one_hunk(head: int, tail: int) -> None:
-    """What is the same at both ends is left out but for three lines."""
-    same = b"same\n"
-    middle = b"".join(b"%d\n" % number for number in range(LONG))
-    lines = unified_diff(same * head + middle + same * tail, same * head + b"x\n" + same * tail, PATH).splitlines()
-    before, after = min(head, 3), min(tail, 3)
-    start = head - before + 1
-    assert lines[2] == f"@@ -{start},{LONG + before + after} +{start},{1 + before + after} @@"
-    assert lines[3 : 3 + before] == [" same"] * before
-    assert lines[3 + before :] == [*(f"-{number}" for number in range(LONG)), "+x", *[" same"] * after]
+@pytest.mark.parametrize(
+    ("before", "after", "hunks"),
+    [
+        (b"a\nb\nc\n", b"a\nc\n", ["@@ -1,3 +1,2 @@", " a", "-b", " c"]),
+        (b"a\nc\n", b"a\nb\nc\n", ["@@ -1,2 +1,3 @@", " a", "+b", " c"]),
+        (b"a\nb\n", b"A\nb\nc\n", ["@@ -1,2 +1,3 @@", "-a", "+A", " b", "+c"]),
+        (b"a\nx\ny\nb\n", b"a\nb\n", ["@@ -1,4 +1,2 @@", " a", "-x", "-y", " b"]),
+        (b"a\nb\n", b"a\nx\ny\nb\n", ["@@ -1,2 +1,4 @@", " a", "+x", "+y", " b"]),
+        (b"a\n", b"", ["@@ -1 +0,0 @@", "-a"]),
+        (b"", b"a", ["@@ -0,0 +1 @@", "+a", "\\ No newline at end of file"]),
+        (
+            b"a",
+            b"a\nb",
+            ["@@ -1 +1,2 @@", "-a", "\\ No newline at end of file", "+a", "+b", "\\ No newline at end of file"],
+        ),
+        (
+            b"a\nb",
+            b"a",
+            ["@@ -1,2 +1 @@", "-a", "-b", "\\ No newline at end of file", "+a", "\\ No newline at end of file"],
+        ),
+        (b"x\na\n", b"a\nx\n", ["@@ -1,2 +1,2 @@", "-x", " a", "+x"]),
+        (
+            b"1\n2\n3\n4\n5\n6\n7\n8\n9\n",
+            b"A\n2\n3\n4\n5\n6\n7\n8\nB\n",
+            [
+                "@@ -1,4 +1,4 @@",
+                "-1",
+                "+A",
+                " 2",
+                " 3",
+                " 4",
+                "@@ -6,4 +6,4 @@",
+                " 6",
+                " 7",
+                " 8",
+                "-9",
+                "+B",
+            ],
+        ),
+        (
+            b"1\n2\n3\n4\n5\n6\n7\n8\n",
+            b"A\n2\n3\n4\n5\n6\n7\nB\n",
+            [
+                "@@ -1,8 +1,8 @@",
+                "-1",
+                "+A",
+                " 2",
+                " 3",
+                " 4",
+                " 5",
+                " 6",
+                " 7",
+                "-8",
+                "+B",
+            ],
+        ),
+    ],
+)
+def test_hunks(before: bytes, after: bytes, hunks: list[str]) -> None:
+    """What is nearest is taken for the change, and changes that are near one another stand together."""
+    assert unified_diff(before, after, PATH).splitlines()[2:] == hunks
 
 
-def test_a_long_file_that_only_grows() -> None:
-    """Nothing in the middle differs; the new lines are at the end."""
-    same = b"same\n" * MOST_LINES
-    lines = unified_diff(same, same + b"same\n", PATH).splitlines()
-    assert lines[2:] == [f"@@ -{MOST_LINES - 2},3 +{MOST_LINES - 2},4 @@", *[" same"] * 3, "+same"]
+@given(st.lists(st.sampled_from((b"a", b"b", b"", b"c")), max_size=12), st.data())
+def test_a_diff_can_be_followed(lines: list[bytes], data: st.DataObject) -> None:
+    """Taken line by line, it turns the one into the other, and counts what it says."""
+    new = list(lines)
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(new)))
+        new[at : at + data.draw(st.integers(0, 1))] = data.draw(st.sampled_from(([], [b"a"], [b"x"], [b"", b"c"])))
+    before, after = (b"".join(line + b"\n" for line in each) for each in (lines, new))
+    told = diff(before, after, PATH)
+    hunks = told.text.splitlines()[2:]
+    at, result = 0, list[bytes]()
+    for line in hunks:
+        if line.startswith("@@"):
+            first, count = (int(number) for number in (line.split()[1][1:] + ",1").split(",")[:2])
+            start = first - 1 if count else first
+            result += lines[at:start]
+            at = start
+        elif line[0] == "+":
+            result.append(line[1:].encode())
+        else:
+            assert lines[at] == line[1:].encode()
+            result += [lines[at]] if line[0] == " " else []
+            at += 1
+    assert result + lines[at:] == new
+    assert told.removed == sum(line[0] == "-" for line in hunks)
+    assert told.added == sum(line[0] == "+" for line in hunks)
+
+
+@pytest.mark.parametrize("shift", [b"", b"one more\n"])
+def test_nobody_reads_a_hundred_thousand_lines(shift: bytes) -> None:
+    """The first ones are shown, the others are counted, whether or not they still are side by side."""
+    before = b"".join(b"a%d\nsame\n" % number for number in range(20_000))
+    told = diff(before, shift + before.replace(b"a", b"b").replace(b"sbme", b"same"), PATH)
+    assert (told.removed, told.added) == (20_000, 20_000 + bool(shift))
+    lines = told.text.splitlines()
+    assert len(lines) < 10 * MOST_LINES
+    assert (
+        lines[-1] == f"... and {40_000 + bool(shift) - sum(line[0] in '+-' for line in lines[2:-1])} more changed lines"
+    )
+
+
+def test_a_stretch_is_cut() -> None:
+    """Both what was there and what comes."""
+    told = diff(b"a\n" * 5_000, b"b\n" * 4_000 + b"last\n", PATH)
+    lines = told.text.splitlines()
+    assert (told.removed, told.added) == (5_000, 4_001)
+    assert lines[3:] == ["-a"] * MOST_LINES + ["+b"] * MOST_LINES + [
+        f"... and {9_001 - 2 * MOST_LINES} more changed lines"
+    ]
+
+
+def test_a_change_in_the_middle_of_a_big_file_is_found() -> None:
+    """By its bytes, not line by line."""
+    before = b"\n" * 1_000_000 + b"old\n" + b"\n" * 1_000_000
+    assert unified_diff(before, before.replace(b"old", b"new"), PATH).splitlines()[2:] == [
+        "@@ -999998,7 +999998,7 @@",
+        " ",
+        " ",
+        " ",
+        "-old",
+        "+new",
+        " ",
+        " ",
+        " ",
+    ]
+
+
+def test_a_long_line_is_cut() -> None:
+    """After its passwords are hidden."""
+    line = b"x" * (LONGEST - 5) + b"://user:secret@h.example/" + b"y" * 1_000_000
+    [_, _, _, shown] = unified_diff(b"", line + b"\n", PATH).splitlines()
+    assert len(shown) < LONGEST + 10
+    assert "secret" not in shown
+    assert shown.endswith(" ...")
+
+
+def test_passwords_are_not_shown() -> None:
+    """Neither in what changes nor in what stands around it."""
+    before = b"https://user:secret@h.example/x\nhttps://token@h.example/y\n"
+    told = unified_diff(before, b"https://user:new@h.example/x\nhttps://token@h.example/y\n", PATH)
+    assert told.splitlines()[3:] == [
+        "-https://user:*@h.example/x",
+        "+https://user:*@h.example/x",
+        " https://*@h.example/y",
+    ]
 
 
 @given(st.binary(), st.binary())

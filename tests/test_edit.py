@@ -1,4 +1,4 @@
-"""Edits change what they must and nothing else, and the second time nothing at all; cases are in ``golden/``."""
+"""Lines are changed where they are, and nothing else is; cases are in ``golden/``."""
 
 from __future__ import annotations
 
@@ -9,60 +9,98 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.repositories.document import Document, parse
-from mirrorctl.core.repositories.edit import MOST_NOTES, mend, new_file, rebase
-from mirrorctl.core.repositories.entries import alpine_lines
-from mirrorctl.core.repositories.reading import Generation, apk_reads
-from tests.known_mirrors import MIRRORS, locate
-from tests.soup import SOUP
-
-GENERATIONS: st.SearchStrategy[Generation] = st.sampled_from((2, 3))
-NEW = "https://new.example/alpine"
-
-_KNOWN = "|".join(re.escape(url) for url in sorted((url for at in MIRRORS for url in at.urls), key=len, reverse=True))
+from mirrorctl.core.repositories.edit import MOST_NOTES, Change, Notes, checked_base, rewritten
+from mirrorctl.core.repositories.table import MOST_FOLLOWED
+from tests.files import first, listed
 
 
-def reads_without_mirrors(document: Document, generation: Generation) -> list[tuple[str, str | None]]:
-    """Return what apk loads, each once, with one word for all mirrors."""
-    reading = apk_reads([document], generation, "x86_64")
-    pairs = [(re.sub(f"(?:{_KNOWN})(?=/)/+", "MIRROR/", at.index), at.tag) for at in reading.loaded]
-    return list(dict.fromkeys((re.sub("(?<!:)/+", "/", index), tag) for index, tag in pairs))
+def upper(_: int, number: int, raw: bytes) -> Change | None:
+    """Stop at ``stop``, take ``x`` away, and write the rest in capital letters."""
+    del number
+    if raw == b"stop":
+        return None
+    return Change(None, "gone") if raw == b"x" else Change(raw.upper())
 
 
-@given(SOUP, GENERATIONS)
-def test_apk_reads_the_same_from_another_mirror(content: bytes, generation: Generation) -> None:
-    """After the move apk loads what it did before, in the same order, but for the mirror."""
-    before = parse(content)
-    after = rebase(before, locate, NEW).document
-    assert reads_without_mirrors(after, generation) == reads_without_mirrors(before, generation)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", b""),
+        (b"\n", b"\n"),
+        (b"a\nb", b"A\nB"),
+        (b"a\n\n#b\nb\n", b"A\n\n#b\nB\n"),
+        (b"x\n", b""),
+        (b"x", b""),
+        (b"a\nx", b"A\n"),
+        (b"a\nx\n", b"A\n"),
+        (b"x\na", b"A"),
+        (b"a\nstop\na\nx\n", b"A\nstop\na\nx\n"),
+        (b"stop\na", b"stop\na"),
+    ],
+)
+def test_lines_are_changed_in_their_places(before: bytes, after: bytes) -> None:
+    """A last line that goes takes its newline, not that of the line before it."""
+    assert rewritten(0, first(before), Notes(()), upper).content == after
 
 
-@given(SOUP)
-def test_rebase_moves_all_that_can_be_moved_and_no_other_line(content: bytes) -> None:
-    """Other lines than movable entries keep their bytes and order; movable ones are at the new base, or gone."""
-    document = parse(content)
-    after = rebase(document, locate, NEW).document
-    movable = {found.line.number for found in alpine_lines(document, locate) if found.obstacle is None}
-    others = [line.raw for line in document.lines() if line.number not in movable]
-    moved = {found.line.number for found in alpine_lines(after, locate) if found.obstacle is None}
-    assert [line.raw for line in after.lines() if line.number not in moved] == others
-    assert all(found.located.base == NEW for found in alpine_lines(after, locate) if found.obstacle is None)
-    assert len(moved) <= len(movable)
+@given(
+    st.lists(st.sampled_from((b"a", b"x", b"", b"#", b"stop", b"$a", b"set", b"b" * 70_000)), max_size=30),
+    st.booleans(),
+)
+def test_a_file_is_rewritten_line_by_line(lines: list[bytes], ended: bool) -> None:
+    """As if each were taken by itself, in however many chunks; what is the same is asked for once."""
+    before = b"\n".join(lines) + b"\n" * (ended and bool(lines))
+    asked: list[bytes] = []
+
+    def decide(file: int, number: int, raw: bytes) -> Change | None:
+        asked.append(raw)
+        assert before.split(b"\n")[number - 1] == raw
+        return upper(file, number, raw)
+
+    expected, alive = b"", True
+    for raw, newline in re.findall(rb"([^\n]*)(\n|\Z)", before):
+        alive = alive and raw != b"stop"
+        if not (alive and raw == b"x"):
+            expected += (raw.upper() if alive and raw[:1] != b"#" else raw) + newline
+    assert rewritten(0, first(before), Notes((first(before),)), decide).content == expected
+    constant = [raw for raw in asked if raw not in (b"$a", b"set")]
+    assert len(constant) == len(set(constant))
 
 
-@given(SOUP)
-def test_rebase_twice_is_once(content: bytes) -> None:
-    """A second run changes nothing."""
-    once = rebase(parse(content), locate, NEW).document
-    assert rebase(once, locate, NEW).document.render() == once.render()
+def test_a_file_that_is_right_stays_the_same_object() -> None:
+    """So that nothing is written."""
+    source = first(b"A\n")
+    assert rewritten(0, source, Notes(()), upper) is source
+    absent = first(None)
+    assert rewritten(0, absent, Notes(()), upper) is absent
 
 
-def test_rebase_to_a_base_that_nobody_knows() -> None:
-    """The base need not be in the catalog; the second time its lines are somebody else's."""
-    document = parse(b"http://dl-cdn.alpinelinux.org/alpine/edge/main")
-    once = rebase(document, locate, "https://u:p@unknown.example:8443/a/b//").document
-    assert once.render() == b"https://u:p@unknown.example:8443/a/b/edge/main"
-    assert rebase(once, locate, "https://x.example").document is once
+def test_notes_name_the_file_unless_it_is_the_first_and_have_an_end() -> None:
+    """A person does not read ten thousand notes."""
+    notes = Notes((first(b""), listed(b"")))
+    notes.add(0, 3, "is odd")
+    notes.add(1, 4, "too")
+    assert notes.told() == ("line 3 is odd", "/etc/apk/repositories.d/more.list: line 4 too")
+    for number in range(10_000):
+        notes.add(0, number, "is odd")
+    assert len(notes.told()) == MOST_NOTES + 1
+    assert notes.told()[-1] == f"and {10_002 - MOST_NOTES} more like these"
+
+
+def test_lines_that_are_the_same_are_each_told_of() -> None:
+    """Although they are asked for once."""
+    source = first(b"a\nx\nx\na\nx\n")
+    notes = Notes((source,))
+    assert rewritten(0, source, notes, upper).content == b"A\nA\n"
+    assert notes.told() == ("line 2 gone", "line 3 gone", "line 5 gone")
+
+
+def test_lines_that_are_all_different_have_an_end() -> None:
+    """What stands below is left as it is."""
+    before = b"".join(b"a%d\n" % number for number in range(MOST_FOLLOWED + 5))
+    after = rewritten(0, first(before), Notes(()), upper).content or b""
+    assert after.count(b"A") == MOST_FOLLOWED
+    assert after.endswith(before[-30:])
 
 
 @pytest.mark.parametrize(
@@ -72,29 +110,8 @@ def test_rebase_to_a_base_that_nobody_knows() -> None:
 def test_a_base_that_could_not_stand_in_the_file(base: str) -> None:
     """It is refused in one line before a byte changes."""
     with pytest.raises(UsageError, match=r"\A[^\n]+ is no base URL of a mirror"):
-        rebase(parse(b""), locate, base)
+        checked_base(base)
 
 
-@given(SOUP, GENERATIONS)
-def test_mend_loses_no_line_that_was_read(content: bytes, generation: Generation) -> None:
-    """What apk fetched before mending it fetches after it too, save URLs that ended in blanks; twice is once."""
-    document = parse(content)
-    after = mend(document, generation).document
-    assert mend(after, generation).document.render() == after.render()
-    known = set(apk_reads([after], generation, "x86_64").indexes)
-    for at in apk_reads([document], generation, "x86_64").loaded:
-        assert at.index in known or re.search(r"\s", at.index)
-
-
-def test_new_file_is_that_of_an_official_image() -> None:
-    """Main and community, a newline behind each, nothing else."""
-    assert new_file(f"{NEW}/", "v3.23", ("main", "community")).render() == (
-        b"https://new.example/alpine/v3.23/main\nhttps://new.example/alpine/v3.23/community\n"
-    )
-
-
-def test_notes_have_an_end() -> None:
-    """A person does not read ten thousand notes."""
-    notes = rebase(parse(b"v3 https://new.example/alpine/edge/main\n" * 10_000), locate, NEW).notes
-    assert len(notes) == MOST_NOTES + 1
-    assert notes[-1] == f"and {10_000 - MOST_NOTES} more like these"
+def test_a_base_has_no_slash_at_its_end() -> None:
+    assert checked_base("https://a.example:8443/b//") == "https://a.example:8443/b"

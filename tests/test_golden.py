@@ -8,11 +8,16 @@ r"""One file in ``golden/`` is one test of an edit, or of what apk reads; it tak
     https://new.example/alpine/v3.22/main\r
     --- notes
 
-Commands, done one after the other: ``rebase BASE``; ``disable BRANCH/REPOSITORY [--remove]``; ``mend [--apk 2|3]``;
-``enable BRANCH/REPOSITORY [--tag NAME] [--base URL] [--apk 2|3]``. After an edit it is done once more, and nothing
-may change. ``reads [--apk 2|3]`` and ``show [--apk 2|3]`` change nothing; the notes are then the indexes that apk
+To add a case, copy one that is near, change it, and run ``pytest tests/test_golden.py``: a failure shows what came out.
+
+Commands, done one after the other; each takes ``--apk 2|3``, and 3 is the default. ``rebase BASE``; ``mend``;
+``disable [BRANCH/]REPOSITORY [--remove]``; ``enable BRANCH/REPOSITORY [--tag NAME] [--base URL]``. After an edit it is
+done once more, and nothing may change. ``reads`` and ``show`` change nothing; the notes are then the indexes that apk
 loads, each with its line and tag, and the lines that it ignores, or what a person is shown. ``--- after`` may be left
-out when nothing changes.
+out when nothing changes. What is refused is a note that begins with ``error:``.
+
+``--- before`` is /etc/apk/repositories. Other files follow with their names, in apk's order, those of packages too:
+``--- before /lib/apk/repositories.d/distro.list``, and ``--- after`` with the same name if they change.
 
 In before and after ``\r`` is a carriage return, ``\s`` a blank, ``\t`` a tab, ``\0`` a NUL, ``\xff`` any byte, and
 two backslashes are one; a backslash at the end of the last line says that no newline ends it. The mirrors are those
@@ -29,9 +34,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mirrorctl.core.repositories.document import Document, parse, printable
-from mirrorctl.core.repositories.edit import Edit, mend, rebase
-from mirrorctl.core.repositories.reading import Generation, apk_reads
+from mirrorctl.core.errors import MirrorctlError
+from mirrorctl.core.repositories.document import Source, printable
+from mirrorctl.core.repositories.edit import Edit
+from mirrorctl.core.repositories.mend import mend
+from mirrorctl.core.repositories.reading import apk_reads
+from mirrorctl.core.repositories.rebase import rebase
 from mirrorctl.core.repositories.show import ShownLine, lines_for_show
 from mirrorctl.core.repositories.toggle import disable, enable
 from tests.known_mirrors import locate
@@ -39,9 +47,14 @@ from tests.known_mirrors import locate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mirrorctl.core.repositories.grammar import Generation
+
 CASES = sorted((Path(__file__).parent / "golden").glob("*.test"))
+FIRST = "/etc/apk/repositories"
 NEW = "https://new.example/alpine"
 _ESCAPES = {"r": b"\r", "s": b" ", "t": b"\t", "0": b"\0", "\\": b"\\"}
+
+Files = tuple[Source, ...]
 
 
 class Arguments(argparse.Namespace):
@@ -55,14 +68,18 @@ class Arguments(argparse.Namespace):
     remove: bool
 
     @property
-    def path(self) -> tuple[str, str]:
-        """The branch and the repository."""
-        branch, repository = self.what.split("/")
-        return branch, repository
+    def branch(self) -> str:
+        """The branch, empty for any."""
+        return self.what.rpartition("/")[0]
+
+    @property
+    def repository(self) -> str:
+        """The repository."""
+        return self.what.rpartition("/")[2]
 
     @property
     def generation(self) -> Generation:
-        """Which apk reads the file."""
+        """Which apk reads the files."""
         return 2 if self.apk == 2 else 3
 
 
@@ -78,24 +95,37 @@ def arguments(line: str) -> Arguments:
     return parser.parse_args(shlex.split(line), namespace=Arguments())
 
 
-def run(document: Document, asked: Arguments) -> Edit:
+def run(files: Files, asked: Arguments) -> Edit:
     """Do one edit."""
+    generation = asked.generation
     edits: dict[str, Callable[[], Edit]] = {
-        "rebase": lambda: rebase(document, locate, asked.what),
-        "enable": lambda: enable(document, locate, asked.base, *asked.path, tag=asked.tag, generation=asked.generation),
-        "disable": lambda: disable(document, locate, *asked.path, remove=asked.remove),
-        "mend": lambda: mend(document, asked.generation),
+        "rebase": lambda: rebase(files, locate, asked.what, generation),
+        "enable": lambda: enable(
+            files, locate, asked.base, asked.branch, asked.repository, tag=asked.tag, generation=generation
+        ),
+        "disable": lambda: disable(
+            files, locate, asked.branch or None, asked.repository, generation=generation, remove=asked.remove
+        ),
+        "mend": lambda: mend(files, generation),
     }
-    return edits[asked.command]()
+    try:
+        return edits[asked.command]()
+    except MirrorctlError as error:
+        return Edit(files, (f"error: {error}",))
 
 
-def told(document: Document, asked: Arguments) -> list[str]:
+def told(files: Files, asked: Arguments) -> list[str]:
     """Tell what apk reads, or what a person is shown."""
-    reading = apk_reads([document], asked.generation, "x86_64")
+    reading = apk_reads([source.document for source in files], asked.generation, "x86_64")
+    names = ["", *(f"{Path(source.name).name}:" for source in files[1:])]
     if asked.command == "reads":
-        loaded = [f"{at.line} {f'@{at.tag} ' if at.tag else ''}{printable(at.index)}" for at in reading.loaded]
-        return loaded + [f"{at.first}-{at.last} ignored: {at.reason}" for at in reading.ignored]
-    return [shown(row) for row in lines_for_show(reading, locate)]
+        loaded = [
+            f"{names[at.file]}{at.line} {f'@{at.tag} ' if at.tag else ''}{printable(at.index) or 'nothing'}"
+            for at in reading.loaded
+        ]
+        ignored = [f"{names[at.file]}{at.first}-{at.last} ignored: {at.reason}" for at in reading.ignored]
+        return loaded + ignored
+    return [names[row.file] + shown(row) for row in lines_for_show(reading, locate)]
 
 
 def shown(row: ShownLine) -> str:
@@ -124,11 +154,12 @@ def unescaped(lines: list[str]) -> bytes:
 
 
 def sections(text: str) -> tuple[list[str], dict[str, list[str]]]:
-    """Split a case into its commands and its sections."""
-    head, *parts = re.split(r"^--- (before|after|notes)\n", text, flags=re.MULTILINE)
+    """Split a case into its commands and its sections; that of a file is ``before NAME`` or ``after NAME``."""
+    head, *parts = re.split(r"^--- ((?:before|after)(?: /\S+)?|notes)\n", text, flags=re.MULTILINE)
     commands = [line[2:] for line in head.splitlines() if line.startswith("$ ")]
     bodies = [body.removesuffix("\n").split("\n") if body else [] for body in parts[1::2]]
-    return commands, dict(zip(parts[::2], bodies, strict=True))
+    names = [f"{name} {FIRST}" if name in ("before", "after") else name for name in parts[::2]]
+    return commands, dict(zip(names, bodies, strict=True))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
@@ -136,23 +167,28 @@ def test_golden(case: Path) -> None:
     """The commands turn ``before`` into ``after`` with these notes, and do nothing the second time."""
     commands, parts = sections(case.read_text(encoding="utf-8"))
     assert commands, "a case needs a command"
-    document = parse(unescaped(parts["before"]))
+    names = [part.removeprefix("before ") for part in parts if part.startswith("before ")]
+    assert names[0] == FIRST, "a case needs the first file"
+    before = {name: unescaped(parts[f"before {name}"]) for name in names}
+    files: Files = tuple(Source(name, content, name.startswith("/etc/")) for name, content in before.items())
     notes: list[str] = []
     for command in commands:
         asked = arguments(command)
         if asked.command in ("reads", "show"):
-            notes += told(document, asked)
+            notes += told(files, asked)
             continue
-        edit = run(document, asked)
-        again = run(edit.document, asked)
-        assert again.document.render() == edit.document.render(), "the second time changed something"
-        document = edit.document
+        edit = run(files, asked)
+        assert run(edit.sources, asked).sources == edit.sources, "the second time changed something"
+        files = edit.sources
         notes += edit.notes
-    assert document.render() == unescaped(parts.get("after", parts["before"]))
+    after = {name: unescaped(parts[f"after {name}"]) if f"after {name}" in parts else before[name] for name in names}
+    assert {source.name: source.content for source in files} == after
     assert notes == parts.get("notes", [])
 
 
 def test_there_are_many_cases_and_each_says_what_it_is_about() -> None:
-    """A case without a word on its purpose helps nobody when it fails."""
-    assert len(CASES) >= 40
+    """A case without a word on its purpose helps nobody when it fails; and the document counts them."""
+    assert f"`tests/golden`: {len(CASES)} cases" in (Path(__file__).parents[1] / "EDITING.md").read_text(
+        encoding="utf-8"
+    )
     assert all(case.read_text(encoding="utf-8").startswith("# ") for case in CASES)

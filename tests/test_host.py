@@ -136,11 +136,17 @@ def test_arch_is_the_first_word_of_the_first_line(tmp_path: Path, text: bytes, a
         ({"etc/alpine-release": b"3.24.0_alpha20260101\n"}, 3),
         ({"etc/alpine-release": b"4.0.0\n"}, 3),
         ({"etc/alpine-release": b"what?\n"}, None),
+        ({"sbin/apk": b"\x7fELF\0apk-tools 3.0.6, compiled for x86_64.\n", "etc/alpine-release": b"3.20.3"}, 3),
+        ({"usr/bin/apk": b"\x7fELF\0apk-tools 2.14.4-r1, compiled for x86_64.\n"}, 2),
+        ({"sbin/apk": b"#!/bin/sh\n# not apk-tools 3.0.6\n", "etc/alpine-release": b"3.20.3"}, 2),
+        ({"lib/apk/db/installed": b"P:busybox\nV:1\n", "sbin/apk": b"apk-tools 3.0.0_rc4, compiled for x86.\n"}, 3),
     ],
 )
 def test_apk_generation(tmp_path: Path, files: dict[str, bytes], generation: int | None) -> None:
-    """The package database knows, else the release; the name of apk 2.12's library says 3 and is not asked."""
+    """The package database knows, else the binary, else the release; the name of apk 2.12's library says 3."""
     assert read_system(lay(tmp_path, files)).apk_generation == generation
+    assert read_system(tmp_path, 2).apk_generation == 2
+    assert read_system(tmp_path, 3).apk_generation == 3
 
 
 LISTS = {
@@ -167,12 +173,13 @@ def test_lists_in_the_order_in_which_apk_3_reads_them(tmp_path: Path) -> None:
 
 
 def test_apk_2_reads_no_lists_below_lib(tmp_path: Path) -> None:
-    """What it does not read is not shown."""
-    system = read_system(lay(tmp_path, LISTS | {"etc/alpine-release": b"3.20.3"}))
-    assert [file.name for file in system.files[1:]] == [
-        "/etc/apk/repositories.d/b.list",
-        "/etc/apk/repositories.d/d.list",
-    ]
+    """What it does not read is not shown; it reads hidden lists, and all as they come."""
+    lay(tmp_path, LISTS | {"etc/alpine-release": b"3.20.3"})
+    for system in (read_system(tmp_path), read_system(tmp_path, 2)):
+        names = [file.name.rpartition("/")[2] for file in system.files[1:]]
+        assert sorted(names) == [".hidden.list", "b.list", "d.list"]
+        assert names == [name for name in os.listdir(tmp_path / "etc/apk/repositories.d") if name in names]  # noqa: PTH208
+    assert len(read_system(tmp_path, 3).files) == 5
 
 
 def test_a_list_linked_to_dev_null_switches_its_namesake_off(tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirrorctl.core.repositories.document import (
+    _CHUNK,
     Document,
-    Kind,
-    Splice,
+    Source,
     parse,
     parse_entry,
     printable,
     to_bytes,
     to_text,
+    without_credentials,
 )
 from tests.soup import SOUP
 
@@ -27,7 +28,7 @@ def test_render_gives_the_bytes_that_were_parsed(content: bytes) -> None:
 
 @given(st.one_of(st.binary(), st.lists(st.sampled_from((b"\n", b"a", b"#", b"\r"))).map(b"".join)))
 def test_lines_cover_the_file(content: bytes) -> None:
-    """Lines with their newlines, one after the other, are the file."""
+    """Lines with their newlines, one after the other, are the file, and each begins where it is said to."""
     document = parse(content)
     lines = list(document.lines())
     expected = content.split(b"\n")
@@ -36,47 +37,32 @@ def test_lines_cover_the_file(content: bytes) -> None:
     assert [line.raw for line in lines] == expected
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     assert len(lines) == document.line_count()
-    assert all(content[line.start : line.end] == line.raw for line in lines)
+    for line in lines:
+        start = document.start_of(line.number)
+        assert content[start : start + len(line.raw)] == line.raw
+        assert content[:start].count(b"\n") == line.number - 1
 
 
-@given(SOUP)
-def test_chosen_lines_are_lines_of_the_file(content: bytes) -> None:
-    """The quick ways to some of the lines agree with the slow way to all of them."""
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_long_file_comes_in_chunks(ended: bool) -> None:
+    """They fit together, and no line is cut."""
+    lines = [b"%d" % number * 9 for number in range(20_000)] + [b"x" * 3 * _CHUNK, b"", b"last"]
+    content = b"\n".join(lines) + b"\n" * ended
     document = parse(content)
-    lines = list(document.lines())
-    assert list(document.written()) == [line for line in lines if line.raw and not line.raw.startswith(b"#")]
-    assert set(document.remote()) <= set(document.written())
-    assert set(document.commented()) <= {line for line in lines if line.raw.startswith(b"#")}
+    chunks = list(document.chunks())
+    assert len(chunks) > 2
+    assert [line for chunk in chunks for line in chunk.lines] == lines
+    assert b"".join(content[chunk.start : chunk.end] for chunk in chunks) == content
+    assert [chunk.ended for chunk in chunks] == [True] * (len(chunks) - 1) + [ended]
+    for number in (1, 15_000, len(lines)):
+        assert content[document.start_of(number) :].startswith(lines[number - 1])
+    assert document.start_of(len(lines) + 1) == len(content)
 
 
-@pytest.mark.parametrize(
-    ("raw", "kind"),
-    [
-        (b"", Kind.BLANK),
-        (b" \t\r", Kind.BLANK),
-        (b"# a comment", Kind.COMMENT),
-        (b"  # a comment", Kind.COMMENT),
-        (b"#/media/cdrom/apks", Kind.COMMENT),
-        (b"#https://h.example/main", Kind.COMMENTED),
-        (b"# @t https://h.example/main", Kind.COMMENTED),
-        (b"set a=b", Kind.SET),
-        (b"set\ta=b", Kind.SET),
-        (b"set", Kind.SET),
-        (b"settle https", Kind.OTHER),
-        (b"foo https://h.example/main", Kind.OTHER),
-        (b"v2", Kind.OTHER),
-        (b"@t", Kind.OTHER),
-        (b"://h.example", Kind.OTHER),
-        (b"https://h.example/main", Kind.ENTRY),
-        (b" /media/cdrom/apks", Kind.ENTRY),
-        (b"file:///opt", Kind.ENTRY),
-        (b"v3 @t ${base} main", Kind.ENTRY),
-    ],
-)
-def test_kind(raw: bytes, kind: Kind) -> None:
-    """What a line is meant to be."""
-    [line] = parse(raw + b"\n").lines()
-    assert line.kind == kind
+def test_comments_that_begin_like_an_entry_are_found_once() -> None:
+    """With a text in them, and the number of the first."""
+    document = parse(b"#https://h/x\n# why\n# @t https://h/y\n#https://h/x\n\n#v2 /opt/x\n #https://h/x\nhttps://h/x\n")
+    assert [(line.number, line.raw) for line in document.commented(b"x")] == [(1, b"#https://h/x"), (6, b"#v2 /opt/x")]
 
 
 def test_parts_of_an_entry_have_their_positions() -> None:
@@ -98,6 +84,20 @@ def test_parts_of_an_entry_have_their_positions() -> None:
     assert raw[slice(*entry.body)] == raw.strip()
 
 
+@pytest.mark.parametrize(
+    "raw", [b"", b" \t\r", b"# https://h.example/x", b"foo https://h.example/x", b"v2", b"@t", b"://h"]
+)
+def test_other_lines_are_no_entries(raw: bytes) -> None:
+    """They name no repository."""
+    assert parse_entry(raw) is None
+
+
+@pytest.mark.parametrize("raw", [b"/opt", b" file:///opt", b"v3 @t ${base} main", b"x://h"])
+def test_paths_and_variables_are_entries(raw: bytes) -> None:
+    """As well as URLs."""
+    assert parse_entry(raw) is not None
+
+
 def test_a_colon_ends_a_tag_as_for_apk_2() -> None:
     """Between a tag and its URL apk 2 takes blanks and colons."""
     entry = parse_entry(b"@t:/opt")
@@ -112,11 +112,15 @@ def test_a_line_that_apk_has_no_room_for_is_no_entry() -> None:
     assert parse_entry(b"https://h.example/edge" + b" main" * 4000) is None
 
 
-def test_splices_replace_slices_in_any_order() -> None:
-    """They are put in order; where there are none the document is the same one."""
-    document = Document(b"one two three")
-    assert document.splice([Splice(8, 13, b"3"), Splice(0, 3, b"1")]).render() == b"1 two 3"
-    assert document.splice([]) is document
+def test_a_splice_replaces_a_slice() -> None:
+    """Or puts something in."""
+    assert Document(b"one two three").splice(4, 7, b"2").render() == b"one 2 three"
+    assert Document(b"one").splice(3, 3, b"!").render() == b"one!"
+
+
+def test_an_absent_file_says_nothing() -> None:
+    """It is not the same as an empty one, but reads like it."""
+    assert Source("/etc/apk/repositories", None, writable=True).document == Document(b"")
 
 
 @given(st.binary())
@@ -138,10 +142,20 @@ def test_printable_tells_what_it_hides() -> None:
     assert printable(to_text(b"\xff")) == "\\xff"
 
 
-@pytest.mark.parametrize("unit", [b"\n", b"a\n", b" ", b"#\n", b"/ ", b"https://h.example/edge/main\n", b"@", b"${"])
-def test_a_big_file_is_read_in_linear_time(unit: bytes) -> None:
-    """A pattern that backtracks would never come back from these."""
-    document = parse(unit * (400_000 // len(unit)))
-    for lines in (document.written(), document.remote(), document.commented()):
-        for line in lines:
-            assert line.entry is None or line.entry.url.text
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://h.example/a@b:c", "https://h.example/a@b:c"),
+        ("https://h.example", "https://h.example"),
+        ("https://user@h.example/", "https://*@h.example/"),
+        ("https://user:secret@h.example:80/", "https://user:*@h.example:80/"),
+        ("https://user:se:cret@h.example/", "https://user:*@h.example/"),
+        ("https://user:se@cret@h.example/", "https://user:*@h.example/"),
+        ("https://:secret@h.example", "https://:*@h.example"),
+        ("set m=https://u:p@h\nv2 @t ftp://u:p@h x://u:p@h", "set m=https://u:*@h\nv2 @t ftp://u:*@h x://u:*@h"),
+        ("/a:b@c", "/a:b@c"),
+    ],
+)
+def test_passwords_are_hidden(text: str, shown: str) -> None:
+    """As apk hides them in what it prints; and names without one, which may be tokens."""
+    assert without_credentials(text) == shown

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mirrorctl.core.alpine import REPOSITORY_KINDS
-from mirrorctl.core.errors import UsageError
+from mirrorctl.core.errors import RepositoriesError, UsageError
 from mirrorctl.core.model import Target
-from mirrorctl.core.repositories.files import Source
-from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite, targets_of
+from mirrorctl.core.repositories.document import Source
+from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, new_file, rewrite, targets_of
 from tests.known_mirrors import locate
 
 NEW = "https://new.example/alpine"
@@ -53,14 +53,9 @@ def test_a_file_of_a_package_stays_and_is_named() -> None:
     assert result.contents == (moved(MAIN), COMMUNITY)
     (note,) = result.notes
     assert note == (
-        "/lib/apk/repositories.d/distro.list names Fir University and is a package's own: left; "
-        "put a changed copy at /etc/apk/repositories.d/distro.list to override it"
+        "/lib/apk/repositories.d/distro.list names Fir University and is a package's own: left; to have it moved too, "
+        "copy it to /etc/apk/repositories.d, where it takes its place, and pick again"
     )
-
-
-def test_a_file_of_a_package_below_usr_is_overridden_at_the_same_place() -> None:
-    package = listed(COMMUNITY, "/usr/lib/apk/repositories.d/distro.list", writable=False)
-    assert "put a changed copy at /etc/apk/repositories.d/distro.list " in done(Wishes(), first(MAIN), package).notes[0]
 
 
 def test_a_file_of_a_package_is_nobodys_business_when_nothing_moves_or_nothing_is_alpines() -> None:
@@ -156,6 +151,25 @@ def test_a_tag_or_a_base_that_no_file_can_hold_is_refused() -> None:
         rewrite([first(MAIN)], locate, "https://new.example/a b", 3, Wishes())
 
 
+def test_testing_can_be_disabled_wherever_it_is() -> None:
+    lines = f"{FIR}/v3.22/testing\n@t {FIR}/edge/testing\n".encode()
+    wishes = Wishes(move=False, disable=((None, "testing"),), remove=True)
+    assert done(wishes, first(MAIN + lines)).contents == (MAIN,)
+
+
+def test_what_there_is_no_room_for_is_refused() -> None:
+    full = "".join(f"/opt/{number}\n" for number in range(31)).encode()
+    with pytest.raises(RepositoriesError, match="edge/testing is not enabled: apk keeps 32 repositories"):
+        rewrite([first(MAIN), listed(full)], locate, NEW, 3, Wishes(enable=(TESTING,)))
+
+
+def test_new_file_is_that_of_an_official_image() -> None:
+    """Main and community, a newline behind each, nothing else."""
+    assert new_file(f"{NEW}/", "v3.23", ("main", "community")) == (
+        b"https://new.example/alpine/v3.23/main\nhttps://new.example/alpine/v3.23/community\n"
+    )
+
+
 def test_the_chosen_mirror_has_to_serve_what_asks_for_it() -> None:
     """In apk's order, each once, tagged ones too; what others serve is theirs."""
     contents = [
@@ -164,6 +178,22 @@ def test_the_chosen_mirror_has_to_serve_what_asks_for_it() -> None:
         MAIN + b"https://other.example/alpine/v3.22/main\n",
     ]
     expected = [("v3.22", "main"), ("v3.22", "community"), ("edge", "testing")]
-    assert targets_of(contents, locate, FIR, "x86_64") == tuple(Target(*each, "x86_64") for each in expected)
-    assert targets_of(contents, locate, NEW, "armv7") == (Target("v3.22", "main", "armv7"),)
-    assert targets_of([None], locate, FIR, "x86_64") == ()
+    assert targets_of(contents, locate, FIR, "x86_64", 3) == tuple(Target(*each, "x86_64") for each in expected)
+    assert targets_of(contents, locate, NEW, "armv7", 3) == (Target("v3.22", "main", "armv7"),)
+    assert targets_of([None], locate, FIR, "x86_64", 3) == ()
+
+
+def test_what_apk_does_not_come_to_need_not_be_served() -> None:
+    """Until it is mended: then it is moved, and has to be proven."""
+    content = MAIN + b" \n" + COMMUNITY
+    main, community = Target("v3.22", "main", "armv7"), Target("v3.22", "community", "armv7")
+    for mend, targets in ((False, (main,)), (True, (main, community))):
+        after = rewrite([first(content)], locate, NEW, 3, Wishes(mend=mend)).contents
+        assert targets_of(after, locate, NEW, "armv7", 3) == targets
+    after = rewrite([first(content)], locate, NEW, 2, Wishes()).contents
+    assert targets_of(after, locate, NEW, "armv7", 2) == (main, community)
+
+
+def test_what_the_variables_of_another_file_name_has_to_be_served() -> None:
+    contents = [f"set m={FIR}\n".encode(), b"v2 ${m}/v3.22 main community\n"]
+    assert [target.repository for target in targets_of(contents, locate, FIR, "x86", 3)] == ["main", "community"]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 
 from mirrorctl.core.model import Status
 from mirrorctl.core.repositories.document import parse
-from mirrorctl.core.repositories.reading import Generation, apk_reads
-from mirrorctl.core.repositories.show import Concern, lines_for_show, without_password
+from mirrorctl.core.repositories.reading import apk_reads
+from mirrorctl.core.repositories.show import Concern, lines_for_show
 from tests.known_mirrors import MIRRORS, locate
 from tests.soup import SOUP
+
+if TYPE_CHECKING:
+    from mirrorctl.core.repositories.grammar import Generation
 
 
 def concerns(text: str, generation: Generation = 3) -> list[set[Concern]]:
@@ -53,19 +58,45 @@ def test_a_known_base_with_something_else_behind_it() -> None:
     assert concerns("https://dl-cdn.alpinelinux.org/alpine/v3.18-base/main\n") == [{Concern.MISREAD}]
 
 
+def test_passwords_are_not_shown() -> None:
+    """As apk prints URLs."""
+    [row] = lines_for_show(apk_reads([parse(b"@t https://user:secret@h.example:80/x\n")], 3), locate)
+    assert row.url == "https://user:*@h.example:80/x"
+
+
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("path", "command"),
     [
-        ("https://h.example/a@b:c", "https://h.example/a@b:c"),
-        ("https://user@h.example/", "https://user@h.example/"),
-        ("https://user:secret@h.example:80/", "https://user:*@h.example:80/"),
-        ("https://user:se:cret@h.example/", "https://user:*@h.example/"),
-        ("/a:b@c", "/a:b@c"),
+        ("v3.23/testing", "mirrorctl disable v3.23/testing"),
+        ("latest-stable/testing", "mirrorctl disable latest-stable/testing"),
+        ("v3.2/community", "mirrorctl disable v3.2/community"),
     ],
 )
-def test_passwords_are_not_shown(url: str, shown: str) -> None:
-    """As apk prints URLs."""
-    assert without_password(url) == shown
+def test_what_no_mirror_can_have(path: str, command: str) -> None:
+    """With a tag or without; and how to be rid of it."""
+    for tag in ("", "@t "):
+        [row] = lines_for_show(apk_reads([parse(f"{tag}https://new.example/alpine/{path}".encode())], 3), locate)
+        assert [(warned.concern, warned.command) for warned in row.warnings] == [(Concern.NOWHERE, command)]
+
+
+def test_what_some_mirror_may_have() -> None:
+    """Branches and repositories to come, or long gone."""
+    lines = "".join(
+        f"@t https://new.example/alpine/{path}\n" for path in ("v3.3/community", "v9.9/other", "edge/testing")
+    )
+    assert concerns(lines) == [set()] * 3
+
+
+def test_the_same_on_another_mirror_in_another_file() -> None:
+    """The number of the line would say nothing."""
+    files = [
+        parse(b"https://new.example/alpine/edge/main\n"),
+        parse(b"https://oak.example/pub/alpinelinux/edge/main\n"),
+    ]
+    [_, row] = lines_for_show(apk_reads(files, 3), locate)
+    assert [warned.message for warned in row.warnings] == [
+        "the repository of another file on another mirror: apk takes a package from the first alone"
+    ]
 
 
 @given(SOUP)

@@ -1,65 +1,80 @@
-"""Enabling and disabling on any file; cases are in ``golden/``."""
+"""Enabling and disabling on any files; cases are in ``golden/``."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.errors import UsageError
-from mirrorctl.core.repositories.document import Document, parse
-from mirrorctl.core.repositories.entries import alpine_lines, split_rest
-from mirrorctl.core.repositories.reading import Generation, apk_reads
+from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.core.repositories.entries import alpine_lines
+from mirrorctl.core.repositories.reading import apk_reads
+from mirrorctl.core.repositories.table import MOST_FOLLOWED
 from mirrorctl.core.repositories.toggle import disable, enable, parse_tag
+from tests.files import FILES, GENERATIONS, NEW, Files, contents, loads, one
 from tests.known_mirrors import locate
-from tests.soup import SOUP
 
-GENERATIONS: st.SearchStrategy[Generation] = st.sampled_from((2, 3))
+if TYPE_CHECKING:
+    from mirrorctl.core.repositories.edit import Edit
+    from mirrorctl.core.repositories.grammar import Generation
+
+GENERATION = st.sampled_from(GENERATIONS)
 TAGS = st.sampled_from((None, "testing", "@a"))
 PATHS = st.sampled_from((("edge", "testing"), ("v3.23", "community")))
-NEW = "https://new.example/alpine"
 
 
-def loads(document: Document, generation: Generation) -> set[tuple[tuple[str, str] | None, str | None, str]]:
-    """Return what apk loads: Alpine's by branch and repository, the others' by URL."""
-    loaded = set()
-    for at in apk_reads([document], generation, "x86_64").loaded:
-        located = locate(at.url)
-        split = split_rest(at.url[len(located.base) :].lstrip("/")) if located else None
-        loaded.add((split, at.tag, "" if split else at.index))
-    return loaded
+def enabled(files: Files, path: tuple[str, str], tag: str | None = None, generation: Generation = 3) -> Edit:
+    """Enable at the new base."""
+    return enable(files, locate, NEW, *path, tag=tag, generation=generation)
 
 
-@given(SOUP, PATHS, TAGS, GENERATIONS)
+@given(FILES, PATHS, TAGS, GENERATION)
 def test_what_is_enabled_is_loaded(
-    content: bytes, path: tuple[str, str], tag: str | None, generation: Generation
+    files: Files, path: tuple[str, str], tag: str | None, generation: Generation
 ) -> None:
-    """Afterwards apk loads it with the tag, and all else that it loaded before; or a note says why not."""
-    before = parse(content)
-    edit = enable(before, locate, NEW, *path, tag=tag, generation=generation)
-    again = enable(edit.document, locate, NEW, *path, tag=tag, generation=generation)
-    assert again.document.render() == edit.document.render()
-    loaded = loads(edit.document, generation)
-    if any(note.startswith(("not enabled", "not changed")) for note in edit.notes):
-        assert edit.document is before
-    else:
-        assert (path, tag.removeprefix("@") if tag else None, "") in loaded
-    lost = loads(before, generation) - loaded
+    """Afterwards apk loads it with the tag, and all else that it loaded before; or it is refused."""
+    try:
+        edit = enabled(files, path, tag, generation)
+    except RepositoriesError:
+        return
+    assert enabled(edit.sources, path, tag, generation).sources == edit.sources
+    loaded = loads(edit.sources, generation)
+    assert (path, tag.removeprefix("@") if tag else None, "") in loaded
+    lost = loads(files, generation) - loaded
     assert all(split == path or re.search(r"\s|\$\{", index) for split, _, index in lost)
+    changed = [old for old, new in zip(files, edit.sources, strict=True) if old != new]
+    assert len(changed) <= 1
+    assert all(source.writable for source in changed)
 
 
-@given(SOUP, PATHS, st.booleans())
-def test_what_is_disabled_is_not_loaded(content: bytes, path: tuple[str, str], remove: bool) -> None:
-    """Afterwards no line asks for it, and apk 2 loads all else that it did; twice is once."""
-    before = parse(content)
-    edit = disable(before, locate, *path, remove=remove)
-    assert disable(edit.document, locate, *path, remove=remove).document is edit.document
-    assert not any(found.names(*path) for found in alpine_lines(edit.document, locate))
-    lost = loads(before, 2) - loads(edit.document, 2)
-    # A URL with a blank or a variable in it may be one of those that a person meant to be disabled.
-    assert all(split == path or re.search(r"\s|\$\{", index) for split, _, index in lost)
+@given(FILES, PATHS, st.booleans(), st.booleans(), GENERATION)
+def test_what_is_disabled_is_not_loaded(
+    files: Files, path: tuple[str, str], anywhere: bool, remove: bool, generation: Generation
+) -> None:
+    """Afterwards no line asks for it, and apk loads all else that it did and nothing more; twice is once."""
+    branch = None if anywhere else path[0]
+    edit = disable(files, locate, branch, path[1], generation=generation, remove=remove)
+    assert disable(edit.sources, locate, branch, path[1], generation=generation, remove=remove).sources == edit.sources
+    documents = [source.document for source in edit.sources]
+    left = [found for found in alpine_lines(documents, locate, generation) if found.names(branch, path[1])]
+    assert not any(edit.sources[found.file].writable for found in left)
+    before, after = loads(files, generation), loads(edit.sources, generation)
+    gone = {split for split, _, index in before - after if not re.search(r"\s|\$\{", index)}
+    assert all(split and split[1] == path[1] and branch in (None, split[0]) for split in gone)
+    # A list that apk misreads names something else without its last component.
+    assert all(split or re.search(r"\s|\$\{", index) for split, _, index in after - before)
+
+
+@given(FILES, PATHS, GENERATION)
+def test_disabling_brings_nothing_dead_to_life(files: Files, path: tuple[str, str], generation: Generation) -> None:
+    """Apk stops at the same lines as before."""
+    before = apk_reads([source.document for source in files], generation)
+    edit = disable(files, locate, None, path[1], generation=generation)
+    after = apk_reads([source.document for source in edit.sources], generation)
+    assert [before.stop(at) for at in range(len(files))] == [after.stop(at) for at in range(len(files))]
 
 
 @pytest.mark.parametrize(("text", "tag"), [("testing", "testing"), ("@edge-main", "edge-main")])
@@ -72,47 +87,53 @@ def test_tag(text: str, tag: str) -> None:
 def test_a_tag_that_could_not_stand_in_the_file(text: str) -> None:
     """It is refused in one line, and cannot bring a line of its own into the file."""
     with pytest.raises(UsageError, match=r"\A[^\n\x1b]+ is no tag"):
-        enable(parse(b""), locate, NEW, "edge", "testing", tag=text, generation=3)
+        enabled(one(b""), ("edge", "testing"), text)
 
 
 def test_a_component_named_twice_goes_twice() -> None:
     """And what trails the last one goes with it."""
-    document = parse(b"https://new.example/alpine/edge main testing  testing \t\n")
-    assert disable(document, locate, "edge", "testing").document.render() == b"https://new.example/alpine/edge main\n"
+    files = one(b"https://new.example/alpine/edge main testing  testing \t\n")
+    edit = disable(files, locate, "edge", "testing", generation=3)
+    assert contents(edit.sources) == (b"https://new.example/alpine/edge main\n",)
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        b"#https://new.example/alpine/edge testing",
+        b"#https://new.example/alpine/edge testing main",
+        b"#v3 https://new.example/alpine/edge/testing",
         b"#v2 https://new.example/alpine/edge/main",
         b"#https://other.example/alpine/edge/testing",
-        b"#@ https",
+        b"#https://new.example/alpine/v3.23/testing",
+        b"#@ https testing",
+        b"# @t https://new.example/alpine/edge/testing/x",
     ],
 )
 def test_other_comments_do_not_come_back(line: bytes) -> None:
-    """Only a plain entry of this very repository is brought back; a new line is written otherwise."""
-    edit = enable(parse(line + b"\n"), locate, NEW, "edge", "testing", tag=None, generation=3)
-    assert edit.document.render() == line + b"\nhttps://new.example/alpine/edge/testing\n"
+    """Only an entry of this very repository and nothing else; a new line is written otherwise."""
+    edit = enabled(one(line + b"\n"), ("edge", "testing"))
+    assert contents(edit.sources) == (line + b"\nhttps://new.example/alpine/edge/testing\n",)
 
 
-def test_a_commented_keyword_line_comes_back_plain() -> None:
-    """v2 is what apk 3 takes a line for anyhow."""
-    edit = enable(
-        parse(b"#v2 https://new.example/alpine/edge/testing"), locate, NEW, "edge", "testing", tag="t", generation=3
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"#v2 https://new.example/alpine/edge/testing",
+        b"# https://new.example/alpine/edge testing",
+        b"#@old http://dl-4.alpinelinux.org/alpine/edge/testing/ \r",
+    ],
+)
+def test_a_commented_line_comes_back_plain(line: bytes) -> None:
+    """With the tag that is asked for, at the base that is in use."""
+    edit = enabled(one(line), ("edge", "testing"), "t")
+    assert contents(edit.sources) == (b"@t https://new.example/alpine/edge/testing",)
+
+
+def test_comments_that_are_all_different_have_an_end() -> None:
+    """Nobody is looked up a million times."""
+    text = b"".join(b"#https://h%d.example/alpine/edge/testing\n" % number for number in range(MOST_FOLLOWED))
+    last = b"#https://new.example/alpine/edge/testing\n"
+    assert contents(enabled(one(text[: text.rindex(b"#")] + last), ("edge", "testing")).sources)[0] == (
+        text[: text.rindex(b"#")] + last[1:]
     )
-    assert edit.document.render() == b"@t https://new.example/alpine/edge/testing"
-
-
-def test_a_commented_line_of_another_format_does_not_come_back() -> None:
-    """Its index cannot be proven."""
-    edit = enable(
-        parse(b"#@t x\n# @t https://new.example/alpine/edge/testing/x\n"),
-        locate,
-        NEW,
-        "edge",
-        "testing",
-        tag="t",
-        generation=3,
-    )
-    assert edit.document.render().endswith(b"\n@t https://new.example/alpine/edge/testing\n")
+    assert contents(enabled(one(text + last), ("edge", "testing")).sources)[0] == text + last + last[1:]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrorctl.core.repositories.variables import PATH_MAX, VariableError, define, expand
+from mirrorctl.core.repositories.variables import MOST_VARIABLES, PATH_MAX, VariableError, define, expand, values_in
 
 VALUES = {b"a": b"one", b"empty": b"", b"long": b"x" * 4000}
 
@@ -74,6 +74,22 @@ def test_variables_that_double_each_other_stay_small() -> None:
     with pytest.raises(VariableError, match="longer"):
         define(b"c=${b}${b}", variables)
     assert variables.keys() == {b"a", b"b"}
+
+
+def test_variables_have_an_end() -> None:
+    """Those that are there can be set on."""
+    variables: dict[bytes, bytes] = {}
+    for number in range(MOST_VARIABLES):
+        define(b"v%d=x" % number, variables)
+    with pytest.raises(VariableError, match="more than 1000 variables"):
+        define(b"more=x", variables)
+    define(b"v7=y", variables)
+    assert (len(variables), variables[b"v7"]) == (MOST_VARIABLES, b"y")
+
+
+def test_the_values_in_a_text() -> None:
+    """In order, whatever length of them is wanted."""
+    assert list(values_in(b"${a}/${b}${long:3}${a", {b"a": b"1", b"long": b"2"})) == [b"1", None, b"2", b"1"]
 
 
 @given(st.one_of(st.binary(), st.lists(st.sampled_from((b"${", b"}", b"a", b":", b"1", b"long"))).map(b"".join)))

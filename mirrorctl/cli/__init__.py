@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
 from mirrorctl.cli.output import exit_status, print_error
-from mirrorctl.core.errors import MirrorctlError
+from mirrorctl.core.errors import MirrorctlError, StoppedError
 
 
 def main() -> None:
@@ -25,6 +26,8 @@ def main() -> None:
             app(prog_name="mirrorctl")
         finally:
             sys.stdout.flush()  # now, while it can be told that this failed
+    except StoppedError as error:
+        _end_by_signal(str(error), error.signal_number)
     except MirrorctlError as error:
         _fail(str(error), exit_status(error))
     except BrokenPipeError:  # the reader of our output has gone, as in `mirrorctl rank | head`
@@ -52,6 +55,15 @@ def _fail(message: str, status: int) -> NoReturn:
         sys.stdout.flush()
     _drop_output()
     sys.exit(status)
+
+
+def _end_by_signal(message: str, number: int) -> NoReturn:
+    """End as if the signal had come just now: so whoever waits for us knows, and a shell makes it 128 + number."""
+    with suppress(SystemExit):
+        _fail(message, 128 + number)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    sys.exit(128 + number)  # where the signal does not end us
 
 
 def _drop_output() -> None:

@@ -13,7 +13,7 @@ from mirrorctl.cli.output import Output, exit_status
 from mirrorctl.core.errors import NoUsableMirrorError
 from mirrorctl.core.outcome import Outcome, why_none
 from mirrorctl.core.report import ChangedFile, as_object, exclusions
-from mirrorctl.core.repositories.diff import unified_diff
+from mirrorctl.core.repositories.diff import diff
 from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite
 from mirrorctl.pipeline import measure, write
 
@@ -57,7 +57,7 @@ def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_ef
     """
     if outcome.chosen is not None:
         return True
-    message = why_none(outcome)
+    message = why_none(outcome) + _in_vain(outcome, situation)
     error = NoUsableMirrorError(message)
     fields = as_object(outcome, branch=situation.branch(), arch=situation.arch())
     output.object({**fields, "error": message, "exit_status": 0 if best_effort else exit_status(error)})
@@ -65,6 +65,26 @@ def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_ef
         raise error
     output.warn(f"{message}; the files are as they were")
     return False
+
+
+def _in_vain(outcome: Outcome, situation: Situation) -> str:
+    """Name the line that asks for what most mirrors do not have, as the message's second line; nothing if none does."""
+    from mirrorctl.core.alpine import why_nowhere
+    from mirrorctl.core.repositories.edit import place
+    from mirrorctl.core.repositories.entries import alpine_lines
+
+    reasons = [each.failure.reason for each in outcome.ranking if each.failure]
+    for target in outcome.plan.targets:
+        if 2 * sum(reason.startswith(f"no {target} ") for reason in reasons) <= len(reasons):
+            continue
+        documents = [source.document for source in situation.sources]
+        for found in alpine_lines(documents, situation.catalog.locate, situation.generation):
+            if found.names(target.branch, target.repository):
+                where = place(situation.sources, found.file, found.line.number)
+                why = why_nowhere(target.branch, target.repository)
+                asked = f"{where} asks for {target.repository_path}{f', and {why}' if why else ''}"
+                return f"\n{asked}; without it: {situation.typed(f'mirrorctl disable {target.repository_path}')}"
+    return ""
 
 
 def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Ending) -> None:
@@ -76,80 +96,75 @@ def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Endin
     base_url = outcome.chosen.candidate.url
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
     result = replace(result, notes=(*result.notes, *situation.notes_on(base_url)))
-    files, result, written = apply(situation, result, ending)
-    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=files, notes=result.notes)
-    ending.output.object({**fields, "written": written})
-    ending.output.result(f"{_praise(outcome)} {summary(files, situation, result, written=written, ending=ending)}")
+    done = apply(situation, result, ending)
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=done.files, notes=done.notes)
+    ending.output.object({**fields, "written": done.written})
+    ending.output.result(f"{_praise(outcome)} {done.summary(situation, ending)}")
 
 
-def apply(situation: Situation, result: Rewrite, ending: Ending) -> tuple[list[ChangedFile], Rewrite, bool]:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of the files."""
+
+    files: list[ChangedFile]
+    notes: tuple[str, ...]
+    lines: int
+    """How many have changed, or would."""
+    flawed: bool
+    """apk would not read them as a person means them."""
+    written: bool
+
+    def fields(self) -> dict[str, Json]:
+        """Return what JSON says of a change for which nothing was measured."""
+        return files_object(self.files, self.notes, written=self.written)
+
+    def summary(self, situation: Situation, ending: Ending) -> str:
+        """Say in a sentence what became of the files."""
+        amount = f"{self.lines} line{'' if self.lines == 1 else 's'}"
+        if self.written:
+            return f"{amount} changed.{' Undo: mirrorctl undo' if ending.backup else ''}"
+        if any(each.changed for each in self.files):
+            return f"{amount} would change; nothing is written."
+        if situation.present is None:
+            return "No line is under a known mirror, so nothing changed; `mirrorctl show` tells what is there."
+        if self.flawed:
+            return "Nothing to change; the notes say what is not right with the files."
+        return "Nothing to change: the files are right."
+
+
+def apply(situation: Situation, result: Rewrite, ending: Ending) -> Applied:
     """Show the change, ask if the person is to be asked, and write.
 
-    :return: the files, the rewrite with what is still to be said about it, and whether it was written.
     :raises RepositoriesError: the files cannot be written; they are as they were.
     """
-    files = _changed_files(situation, result)
+    pairs = list(zip(situation.sources, result.contents, strict=True))
+    diffs = [diff(source.content or b"", after or b"", source.name) for source, after in pairs]
+    files = [
+        ChangedFile(source.name, source.content != after, each.text.rstrip("\n"))
+        for (source, after), each in zip(pairs, diffs, strict=True)
+    ]
     flaws = situation.flaws(result.contents)
+    notes = (*result.notes, *flaws)
     if ending.print_file and any(each.changed for each in files[1:]):
-        flaws = (*flaws, "other files would change too, and --print prints the first only; see --dry-run")
-    result = replace(result, notes=(*result.notes, *flaws))
-    for note in result.notes:
+        notes = (*notes, "other files would change too, and --print prints the first only; see --dry-run")
+    for note in notes:
         ending.output.note(f"note: {note}")
     if ending.print_file:
         typer.echo(result.contents[0] or b"", nl=False)
         raise typer.Exit
     ending.output.result("\n".join(each.diff for each in files if each.changed))
-    if ending.dry_run or not any(each.changed for each in files):
-        return files, result, False
-    if not ending.yes and not confirm("Write this?"):
-        return files, result, False
-    return files, result, write(situation, result, keep_undo=ending.backup)
+    wanted = any(each.changed for each in files) and not ending.dry_run and (ending.yes or confirm("Write this?"))
+    written = wanted and write(situation, result, keep_undo=ending.backup)
+    return Applied(files, notes, sum(max(each.removed, each.added) for each in diffs), bool(flaws), written)
 
 
 def files_object(files: Sequence[ChangedFile], notes: Sequence[str], *, written: bool) -> dict[str, Json]:
-    """Return what JSON says of a change for which nothing was measured."""
+    """Return what JSON says of files that have changed."""
     return {
         "files": [{"path": each.path, "changed": each.changed, "diff": each.diff} for each in files],
         "notes": list(notes),
         "written": written,
     }
-
-
-def summary(
-    files: Sequence[ChangedFile], situation: Situation, result: Rewrite, *, written: bool, ending: Ending
-) -> str:
-    """Say in a sentence what became of the files."""
-    undoable, flawed = ending.backup, bool(situation.flaws(result.contents))
-    diffs = [each.diff.split("\n")[2:] for each in files if each.changed]
-    lines = sum(max(_count(diff, "+"), _count(diff, "-")) for diff in diffs)
-    amount = f"{lines} line{'' if lines == 1 else 's'}"
-    if written:
-        return f"{amount} changed.{' Undo: mirrorctl undo' if undoable else ''}"
-    if diffs:
-        return f"{amount} would change; nothing is written."
-    if situation.present is None:
-        return "No line is under a known mirror, so nothing changed; `mirrorctl show` tells what is there."
-    if flawed:
-        return "Nothing to change; the notes say what is not right with the files."
-    return "Nothing to change: the files are right."
-
-
-def _count(diff: Sequence[str], sign: str) -> int:
-    return sum(1 for line in diff if line.startswith(sign))
-
-
-def _changed_files(situation: Situation, result: Rewrite) -> list[ChangedFile]:
-    pairs = zip(situation.sources, result.contents, strict=True)
-    return [
-        ChangedFile(
-            source.name,
-            source.content != after,
-            ""
-            if source.content == after
-            else unified_diff(source.content or b"", after or b"", source.name).rstrip("\n"),
-        )
-        for source, after in pairs
-    ]
 
 
 def _praise(outcome: Outcome) -> str:
@@ -191,3 +206,20 @@ def enabled_by(names: Sequence[str], situation: Situation, *, tag: str | None, n
         usual = kind.tag if branch != own else None
         wanted.append(Enabled(kind, branch, None if no_tag else parse_tag(tag) if tag is not None else usual))
     return tuple(wanted)
+
+
+def disabled_by(names: Sequence[str], situation: Situation) -> tuple[tuple[str | None, str], ...]:
+    """Return branch and repository of what a person wants no more; no branch for one that is to go from all.
+
+    :raises UsageError: there is no such repository, or nothing tells the branch.
+    """
+    from mirrorctl.core.alpine import parse_kind, split_place
+
+    def wanted(name: str) -> tuple[str | None, str]:
+        if place := split_place(name):
+            return place
+        kind = parse_kind(name)
+        # testing is in edge only: a line that asks for it on another branch is what the person wants to be rid of.
+        return (None, name) if kind.branch else (situation.branch(), name)
+
+    return tuple(wanted(name) for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -39,6 +39,17 @@ Arch = Annotated[
         metavar="ARCH",
         envvar="MIRRORCTL_ARCH",
         help="Architecture, such as x86_64. Default: from DIR/etc/apk/arch.",
+    ),
+]
+Apk = Annotated[
+    int | None,
+    typer.Option(
+        "--apk",
+        metavar="2|3",
+        envvar="MIRRORCTL_APK",
+        min=2,
+        max=3,
+        help="Which apk will read the files. Default: the one below DIR, else that of the branch.",
     ),
 ]
 Catalog = Annotated[
@@ -149,6 +160,11 @@ NoTag = Annotated[
     ),
 ]
 KIND_NAMES: Final = ", ".join(REPOSITORY_KINDS)
+
+
+def generation(given: int | None) -> Literal[2, 3] | None:
+    """Return the apk that ``--apk`` names."""
+    return None if given is None else 2 if given == 2 else 3  # noqa: PLR2004 -- the generation's own number
 
 
 def words(given: list[str] | None) -> list[str]:

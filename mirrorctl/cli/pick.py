@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirrorctl.cli import options
-from mirrorctl.cli.asking import ask
+from mirrorctl.cli.asking import ask, confirm
 from mirrorctl.cli.output import Output
+from mirrorctl.cli.recovering import recover
 
 if TYPE_CHECKING:
     from mirrorctl.core.measure.rank import Standing
@@ -28,6 +29,7 @@ def pick(
     root: options.Root = _ROOT,
     branch: options.Branch = None,
     arch: options.Arch = None,
+    apk: options.Apk = None,
     mirrors: options.Catalog = None,
     country: options.Country = None,
     include: options.Include = None,
@@ -56,7 +58,15 @@ def pick(
     mend: Annotated[
         bool,
         typer.Option(
-            "--mend", envvar="MIRRORCTL_MEND", help="Take away blanks and the like that make apk misread lines."
+            "--mend", envvar="MIRRORCTL_MEND", help="Mend lines that apk misreads, or behind which it reads nothing."
+        ),
+    ] = False,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread",
+            envvar="MIRRORCTL_SPREAD",
+            help="Take one by lot of those about as good, so that many builders do not all take the same.",
         ),
     ] = False,
     yes: options.Yes = False,
@@ -82,10 +92,10 @@ def pick(
       mirrorctl pick                          at a terminal: look, choose, write
       mirrorctl pick --yes --enable testing   unattended, with @testing from edge
       mirrorctl pick --country DE -n          only German mirrors; only show the change
+      mirrorctl pick --yes --spread           on one of many identical builders
     """
-    from mirrorctl.cli.conclude import Ending, change, enabled_by, is_usable, measured
+    from mirrorctl.cli.conclude import Ending, change, disabled_by, enabled_by, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
-    from mirrorctl.core.alpine import parse_kind
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.measure.rank import State
     from mirrorctl.core.repositories.rewrite import Wishes
@@ -98,19 +108,25 @@ def pick(
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
     interactive = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or print_file)
-    situation = look(Asked(root, branch, arch, mirrors), os.environ)
-    kinds = [parse_kind(name) for name in options.words(disable)]
+    recover(root, output, only_tell=dry_run or print_file)
+    situation = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
+    began = STARTED
+    if interactive and not mend and (flaws := situation.mendable()):
+        for flaw in flaws:
+            output.note(flaw)
+        mend = confirm("Mend this?")
+        began = time.monotonic()  # a person's time is not the budget's
     wishes = Wishes(
         enable=enabled_by(options.words(enable), situation, tag=tag, no_tag=no_tag),
-        disable=tuple((kind.branch or situation.branch(), kind.repository) for kind in kinds),
+        disable=disabled_by(options.words(disable), situation),
         mend=mend,
         fill=situation.fill(),
     )
     how = terms(
         country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
     )
-    situation, plan = make_plan(situation, how, wishes)
-    outcome = measured(plan, situation, os.environ, STARTED, output)
+    situation, plan = make_plan(situation, how, wishes, spread=spread)
+    outcome = measured(plan, situation, os.environ, began, output)
     if not is_usable(outcome, situation, output, best_effort=best_effort):
         return
     if interactive:

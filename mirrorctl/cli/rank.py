@@ -18,6 +18,7 @@ def rank(
     root: options.Root = _ROOT,
     branch: options.Branch = None,
     arch: options.Arch = None,
+    apk: options.Apk = None,
     mirrors: options.Catalog = None,
     country: options.Country = None,
     include: options.Include = None,
@@ -58,7 +59,7 @@ def rank(
     output = Output(as_json, verbose, quiet)
     if form not in FORMATS:
         raise UsageError(f"no format '{form}'{did_you_mean(form, tuple(FORMATS))}: there are {', '.join(FORMATS)}")
-    situation = look(Asked(root, branch, arch, mirrors), os.environ)
+    situation = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
     how = terms(
         country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
     )

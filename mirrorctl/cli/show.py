@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mirrorctl.cli import options
 from mirrorctl.cli.output import Output
+from mirrorctl.cli.recovering import recover
 
 if TYPE_CHECKING:
     from mirrorctl.core.repositories.show import ShownLine
@@ -17,6 +18,7 @@ _ROOT = Path("/")
 
 def show(
     root: options.Root = _ROOT,
+    apk: options.Apk = None,
     mirrors: options.Catalog = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -28,16 +30,12 @@ def show(
       mirrorctl show
       mirrorctl show --root /mnt --json
     """
-    from mirrorctl.core.repositories.document import parse
-    from mirrorctl.core.repositories.reading import apk_reads
-    from mirrorctl.core.repositories.show import lines_for_show
     from mirrorctl.situation import Asked, look
 
     output = Output(as_json, quiet=quiet)
-    situation = look(Asked(root, catalog=mirrors), os.environ)
-    documents = [parse(source.content or b"") for source in situation.sources]
-    reading = apk_reads(documents, situation.generation, situation.system.arch or "")
-    lines = lines_for_show(reading, situation.catalog.locate)
+    recover(root, output, only_tell=True)
+    situation = look(Asked(root, catalog=mirrors, apk=options.generation(apk)), os.environ)
+    lines = situation.shown()
     names = [source.name for source in situation.sources]
     if situation.sources[0].content is None:
         output.note(f"{names[0]} does not exist; mirrorctl pick makes one")

@@ -10,10 +10,15 @@ import typer
 
 from mirrorctl.cli import options
 from mirrorctl.cli.output import Output
+from mirrorctl.cli.recovering import recover
 
 _ROOT = Path("/")
 _Repositories = Annotated[
     list[str], typer.Argument(metavar="R...", help=f"Of {options.KIND_NAMES}.", show_default=False)
+]
+_Places = Annotated[
+    list[str],
+    typer.Argument(metavar="R...", help=f"Of {options.KIND_NAMES}, or branch/repository.", show_default=False),
 ]
 
 
@@ -22,6 +27,7 @@ def enable(
     root: options.Root = _ROOT,
     branch: options.Branch = None,
     arch: options.Arch = None,
+    apk: options.Apk = None,
     mirrors: options.Catalog = None,
     budget: options.Budget = None,
     max_age: options.MaxAge = None,
@@ -45,7 +51,7 @@ def enable(
       mirrorctl enable edge/main edge/community --tag edge
     """
     repositories = options.words(repositories)
-    from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, files_object, is_usable, measured, summary
+    from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
     from mirrorctl.core.repositories.rewrite import Wishes, rewrite
@@ -55,7 +61,8 @@ def enable(
     output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    situation = look(Asked(root, branch, arch, mirrors), os.environ)
+    recover(root, output, only_tell=dry_run or print_file)
+    situation = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
     wishes = Wishes(move=False, enable=enabled_by(repositories, situation, tag=tag, no_tag=no_tag))
     ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup)
     if situation.present is None:
@@ -74,15 +81,16 @@ def enable(
             raise NoUsableMirrorError(f"{error}\nanother mirror may do: mirrorctl pick {names}") from None
         return
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
-    files, result, written = apply(situation, result, ending)
-    output.object(files_object(files, result.notes, written=written))
-    output.result(summary(files, situation, result, written=written, ending=ending))
+    done = apply(situation, result, ending)
+    output.object(done.fields())
+    output.result(done.summary(situation, ending))
 
 
 def disable(
-    repositories: _Repositories,
+    repositories: _Places,
     root: options.Root = _ROOT,
     branch: options.Branch = None,
+    apk: options.Apk = None,
     mirrors: options.Catalog = None,
     remove: Annotated[
         bool,
@@ -94,16 +102,19 @@ def disable(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Comment out, or remove, the lines of repositories R.
+    """Comment out, or remove, the lines of repositories R, tagged or not.
+
+    testing is every line of testing, main and community those of the system's own branch. v3.22/main is that and no
+    other, and so on with any branch.
 
     \b
     Examples:
       mirrorctl disable testing
       mirrorctl disable edge/main edge/community --remove
+      mirrorctl disable v3.22/testing          a line that no mirror can serve
     """
     repositories = options.words(repositories)
-    from mirrorctl.cli.conclude import Ending, apply, files_object, summary
-    from mirrorctl.core.alpine import parse_kind
+    from mirrorctl.cli.conclude import Ending, apply, disabled_by
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.repositories.rewrite import Wishes, rewrite
     from mirrorctl.situation import Asked, look
@@ -111,15 +122,11 @@ def disable(
     output = Output(as_json, quiet=quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    situation = look(Asked(root, branch, None, mirrors), os.environ)
-    kinds = [parse_kind(name) for name in repositories]
-    wishes = Wishes(
-        move=False,
-        disable=tuple((kind.branch or situation.branch(), kind.repository) for kind in kinds),
-        remove=remove,
-    )
+    recover(root, output, only_tell=dry_run or print_file)
+    situation = look(Asked(root, branch, None, mirrors, options.generation(apk)), os.environ)
+    wishes = Wishes(move=False, disable=disabled_by(repositories, situation), remove=remove)
     result = rewrite(situation.sources, situation.catalog.locate, "https://none.invalid", situation.generation, wishes)
     ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup)
-    files, result, written = apply(situation, result, ending)
-    output.object(files_object(files, result.notes, written=written))
-    output.result(summary(files, situation, result, written=written, ending=ending))
+    done = apply(situation, result, ending)
+    output.object(done.fields())
+    output.result(done.summary(situation, ending))

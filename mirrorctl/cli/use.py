@@ -10,6 +10,7 @@ import typer
 
 from mirrorctl.cli import options
 from mirrorctl.cli.output import Output
+from mirrorctl.cli.recovering import recover
 
 _ROOT = Path("/")
 
@@ -19,6 +20,7 @@ def use(
     root: options.Root = _ROOT,
     branch: options.Branch = None,
     arch: options.Arch = None,
+    apk: options.Apk = None,
     mirrors: options.Catalog = None,
     scheme: options.Scheme = None,
     budget: options.Budget = None,
@@ -49,7 +51,8 @@ def use(
     output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    asked = look(Asked(root, branch, arch, mirrors), os.environ)
+    recover(root, output, only_tell=dry_run or print_file)
+    asked = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
     how = terms(country=None, include=None, exclude=None, scheme=scheme, budget=budget, max_age=max_age, job=job)
     wishes = Wishes(fill=asked.fill())
     situation, plan = make_plan(asked, how, wishes, wanted=mirror)

@@ -1,9 +1,9 @@
 r"""What does a repositories file say, byte for byte?
 
 A ``Document`` is the file's bytes and nothing else, so rendering it cannot lose anything; lines and their parts are
-views with positions, made when somebody asks, and an edit replaces slices of the bytes. Lines end at ``\n`` alone, as
-for apk: a carriage return, a NUL or a byte order mark belongs to its line. A view tells what a person meant; what each
-generation of apk makes of the same bytes is told by ``reading``.
+views, made when somebody asks, and an edit replaces lines or slices of the bytes. Lines end at ``\n`` alone, as for
+apk: a carriage return, a NUL or a byte order mark belongs to its line. A view tells what a person meant; what each
+generation of apk makes of the same bytes is told by ``grammar`` and ``reading``.
 
 Source for the grammar: apk-repositories(5), apk-tools src/repoparser.c (3.x) and src/database.c (2.x).
 """
@@ -12,45 +12,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 BLANKS: Final = b" \t"
 """What separates words for apk (REPOSITORY_SEPARATOR in src/ctype.c)."""
 ENDING: Final = b" \t\r"
 """What may trail a line without being meant."""
+BOM: Final = b"\xef\xbb\xbf"
+"""The byte order mark of UTF-8, which some editors put at the start of a file."""
 
 ENTRY_ROOM: Final = 16 * 1024
 """Bytes of the longest entry: apk has 4096 for a URL and as many for the components, so it reads no longer one."""
+_CHUNK: Final = 128 * 1024
+"""Bytes that are taken apart into lines at a time: as many small objects as this are no burden."""
 
-# Lines are found by patterns that cannot backtrack past a line, so a big file costs what its bytes cost.
-_ANY = re.compile(rb"^[^\n]*", re.MULTILINE)
-_WRITTEN = re.compile(rb"^[^#\n][^\n]*", re.MULTILINE)
-_REMOTE = re.compile(rb"^(?:set[ \t][^\n]*|(?!#)[^\n]*?(?::/|\$\{)[^\n]*)", re.MULTILINE)
+# A pattern that cannot backtrack past a line: a big file costs what its bytes cost.
 _COMMENTED = re.compile(rb"^#[ \t]*(?:@|v2[ \t]|[a-zA-Z]+:/)[^\n]*", re.MULTILINE)
-
 _HEAD = re.compile(rb"[ \t]*(?:(v2|v3|ndx)[ \t]+)?(?:(@[^ \t:]+)[ \t:]+)?([^ \t]+)[ \t]*")
 _WORD = re.compile(rb"[^ ]+")
+_CREDENTIALS = re.compile(r"(://(?:[^\s/:@]*:)?)[^\s/]*@")
 
 
-class Kind(StrEnum):
-    """What a line is meant to be."""
-
-    BLANK = "blank"
-    COMMENT = "comment"
-    COMMENTED = "commented entry"
-    """``#`` and a repository, as setup-apkrepos leaves a community that is not wanted."""
-    SET = "set"
-    """Defines a variable; apk 3 only."""
-    ENTRY = "entry"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A piece of a line."""
 
     start: int
@@ -60,8 +46,7 @@ class Part:
     """UTF-8 with surrogateescape; of a tag without its ``@``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """The parts of a line that names repositories; what lies between them is blanks."""
 
     keyword: Part | None
@@ -74,48 +59,26 @@ class Entry:
     """Start and end of all this without the blanks and carriage returns around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a file."""
 
     number: int
     """From 1."""
-    start: int
-    """Its first byte in the file."""
     raw: bytes
     """Its bytes without the newline."""
 
-    @property
-    def end(self) -> int:
-        """Where its newline is, or the file's end."""
-        return self.start + len(self.raw)
 
-    @property
-    def kind(self) -> Kind:
-        """What the line is meant to be."""
-        body = self.raw.strip(ENDING)
-        if not body:
-            return Kind.BLANK
-        if body.startswith(b"#"):
-            remote = (entry := parse_entry(body[1:])) is not None and entry.url.text.find("://") > 0
-            return Kind.COMMENTED if remote else Kind.COMMENT
-        if body[:4] in (b"set", b"set ", b"set\t"):
-            return Kind.SET
-        return Kind.OTHER if self.entry is None else Kind.ENTRY
-
-    @property
-    def entry(self) -> Entry | None:
-        """Its parts if it is an entry."""
-        return parse_entry(self.raw)
-
-
-@dataclass(frozen=True, slots=True)
-class Splice:
-    """A slice of the file and the bytes that take its place."""
+class Chunk(NamedTuple):
+    """Lines of a file that follow one another."""
 
     start: int
+    """Its first byte in the file."""
     end: int
-    new: bytes
+    number: int
+    """Of the first line."""
+    lines: list[bytes]
+    ended: bool
+    """A newline ends the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,44 +91,64 @@ class Document:
         """Return the file's bytes."""
         return self.content
 
+    def chunks(self) -> Iterator[Chunk]:
+        """All lines in order, many at a time; a newline at the end of the file starts no further one."""
+        start, number = 0, 1
+        while start < len(self.content):
+            end = self.content.find(b"\n", start + _CHUNK) + 1 or len(self.content)
+            ended = self.content[end - 1 : end] == b"\n"
+            lines = self.content[start : end - ended].split(b"\n")
+            yield Chunk(start, end, number, lines, ended)
+            number += len(lines)
+            start = end
+
     def lines(self) -> Iterator[Line]:
-        """All lines in order; a newline at the end of the file starts no further one."""
-        return self._matching(_ANY)
+        """All lines in order."""
+        for chunk in self.chunks():
+            yield from map(Line, range(chunk.number, chunk.number + len(chunk.lines)), chunk.lines)
 
-    def written(self) -> Iterator[Line]:
-        """Lines that apk does not skip: neither empty nor beginning with ``#``."""
-        return self._matching(_WRITTEN)
-
-    def remote(self) -> Iterator[Line]:
-        """Lines with something like a URL or a variable in them: no others can name a mirror."""
-        return self._matching(_REMOTE)
-
-    def commented(self) -> Iterator[Line]:
-        """Comment lines that begin like an entry."""
-        return self._matching(_COMMENTED)
+    def commented(self, text: bytes) -> Iterator[Line]:
+        """Comment lines that begin like an entry and have a text in them; of those that are the same the first."""
+        seen: set[bytes] = set()
+        number, counted = 1, 0
+        for match in _COMMENTED.finditer(self.content):
+            if text in match[0] and match[0] not in seen:
+                seen.add(match[0])
+                number += self.content.count(b"\n", counted, match.start())
+                counted = match.start()
+                yield Line(number, match[0])
 
     def line_count(self) -> int:
         """Return how many lines there are."""
         return self.content.count(b"\n") + (not self.content.endswith(b"\n") and bool(self.content))
 
-    def splice(self, splices: Iterable[Splice]) -> Document:
-        """Return the document with slices replaced; they must not overlap."""
-        kept = 0
-        pieces: list[bytes] = []
-        for splice in sorted(splices, key=lambda splice: splice.start):
-            pieces += (self.content[kept : splice.start], splice.new)
-            kept = splice.end
-        return Document(b"".join((*pieces, self.content[kept:]))) if pieces else self
+    def start_of(self, number: int) -> int:
+        """Return where the line of that number begins."""
+        for chunk in self.chunks():
+            before = number - chunk.number
+            if before < len(chunk.lines):
+                return chunk.start + sum(map(len, chunk.lines[:before])) + before
+        return len(self.content)
 
-    def _matching(self, pattern: re.Pattern[bytes]) -> Iterator[Line]:
-        number, counted = 1, 0
-        for match in pattern.finditer(self.content):
-            start = match.start()
-            if start == len(self.content):
-                return  # behind the last newline is no line
-            number += self.content.count(b"\n", counted, start)
-            counted = start
-            yield Line(number, start, match[0])
+    def splice(self, start: int, end: int, new: bytes) -> Document:
+        """Return the document with other bytes in the place of a slice."""
+        return Document(self.content[:start] + new + self.content[end:])
+
+
+class Source(NamedTuple):
+    """A repositories file of a system."""
+
+    name: str
+    """As apk names it: ``/etc/apk/repositories``."""
+    content: bytes | None
+    """None: there is none yet."""
+    writable: bool
+    """Below ``/etc``; not a package's own."""
+
+    @property
+    def document(self) -> Document:
+        """What it says."""
+        return Document(self.content or b"")
 
 
 def parse(content: bytes) -> Document:
@@ -181,25 +164,20 @@ def parse_entry(raw: bytes) -> Entry | None:
     head = _HEAD.match(raw, 0, stop)
     if head is None or not _names_repository(head[3]):
         return None
+    start = len(raw) - len(raw.lstrip(BLANKS))
+    keyword, tag, url = head.groups()
     return Entry(
-        keyword=_part(head, 1),
-        tag=_part(head, 2, marks=1),
-        url=Part(*head.span(3), to_text(head[3])),
-        components=_components(raw, head.end(), stop),
-        body=(len(raw) - len(raw.lstrip(BLANKS)), stop),
+        None if keyword is None else Part(*head.span(1), to_text(keyword)),
+        None if tag is None else Part(*head.span(2), to_text(tag[1:])),
+        Part(*head.span(3), to_text(url)),
+        () if head.end() == stop else _components(raw, head.end(), stop),
+        (start, stop),
     )
 
 
 def _components(raw: bytes, start: int, stop: int) -> tuple[Part, ...]:
-    if start == stop:
-        return ()
     # Only the blank separates them, no tab: src/repoparser.c reads them with apk_blob_foreach_word.
     return tuple(Part(*word.span(), to_text(word[0])) for word in _WORD.finditer(raw, start, stop))
-
-
-def _part(match: re.Match[bytes], group: int, marks: int = 0) -> Part | None:
-    text: bytes | None = match[group]
-    return None if text is None else Part(*match.span(group), to_text(text[marks:]))
 
 
 def _names_repository(word: bytes) -> bool:
@@ -214,6 +192,14 @@ def to_text(raw: bytes) -> str:
 def to_bytes(text: str) -> bytes:
     """Return the bytes of text that came from a file or a person."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def without_credentials(text: str) -> str:
+    """Return text with the passwords in its URLs hidden, ``user:*@host``, as apk prints it (apk_url_sanitize).
+
+    A name without a password is hidden too: it may be a token.
+    """
+    return _CREDENTIALS.sub(r"\1*@", text)
 
 
 def printable(text: str) -> str:

@@ -1,130 +1,179 @@
-"""How does a repositories file change when its mirror does?
+"""How are the repositories files changed line by line, so that no other byte changes, and nothing more the second time?
 
-Each edit takes a document and returns another with notes for the person. It replaces the slices that it has to, keeps
-every other byte, and changes nothing more when it is done again.
+Files are followed as apk will read them *after* the change: below a line where apk stops nothing is changed, and a line
+that another one's removal brings to life is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mirrorctl.core.errors import UsageError
-from mirrorctl.core.repositories.document import BLANKS, ENDING, Document, Kind, Splice, printable, to_bytes
-from mirrorctl.core.repositories.entries import alpine_lines
-from mirrorctl.core.repositories.reading import stops_at
+from mirrorctl.core.repositories.document import Line, printable
+from mirrorctl.core.repositories.entries import Lens
+from mirrorctl.core.repositories.grammar import LINE_ROOM
+from mirrorctl.core.repositories.table import MOST_FOLLOWED, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Sequence
 
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.repositories.document import Line
+    from mirrorctl.core.repositories.document import Chunk, Source
     from mirrorctl.core.repositories.entries import AlpineLine
-    from mirrorctl.core.repositories.reading import Generation
+    from mirrorctl.core.repositories.grammar import Generation
+    from mirrorctl.core.repositories.table import Key
+
+    Decide = Callable[[int, int, bytes], "Change | None"]
 
 MOST_NOTES: Final = 50
-"""How many notes a person gets; the rest is counted."""
+"""How many notes a person gets of one edit; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A document after a change, and what a person should know about it."""
+    """The files after a change, and what a person should know about it."""
 
-    document: Document
+    sources: tuple[Source, ...]
     notes: tuple[str, ...] = ()
 
 
-def rebase(document: Document, locate: Locate, base_url: str) -> Edit:
-    """Point every entry under a known mirror at another base URL.
+class Change(NamedTuple):
+    """What becomes of a line."""
 
-    Tags, branches, repositories, keywords, slashes and blanks at the end stay as they are; so do comments, entries that
-    are commented out, and everybody else's lines. A line that names the repository of an earlier line on another mirror
-    is removed: apk takes all from the first. Lines that were the same before are left.
+    new: bytes | None
+    """None: it goes."""
+    note: str = ""
+    """What there is to say, behind ``line 3``."""
 
-    :raises UsageError: the base URL could not stand in the file as one word.
+
+@dataclass(slots=True)
+class Notes:
+    """What a person is told, in a number that a person reads."""
+
+    sources: Sequence[Source]
+    _told: list[str] = field(default_factory=list)
+    _more: int = 0
+
+    def add(self, file: int, number: int, note: str) -> None:
+        """Tell something of a line."""
+        if len(self._told) < MOST_NOTES:
+            self._told.append(f"{place(self.sources, file, number)} {note}")
+        else:
+            self._more += 1
+
+    def told(self) -> tuple[str, ...]:
+        """Return the notes."""
+        return (*self._told, f"and {self._more} more like these") if self._more else tuple(self._told)
+
+
+def place(sources: Sequence[Source], file: int, number: int) -> str:
+    """Return the name of a line: ``line 3``, with its file unless that is the first."""
+    return f"line {number}" if file == 0 else f"{sources[file].name}: line {number}"
+
+
+def edited(
+    sources: Sequence[Source],
+    locate: Locate,
+    generation: Generation,
+    change: Callable[[AlpineLine], Change | None],
+) -> Edit:
+    """Change every line under a known mirror that apk comes to, in the files that may be written.
+
+    :param change: what becomes of a line, None to leave it. Asked once for lines that say the same, so what it
+        answers may depend on what came before the first of them, and on nothing else.
     """
-    base = checked_base(base_url)
-    splices: list[Splice] = []
-    notes: list[str] = []
-    firsts: dict[_Sameness, AlpineLine] = {}
-    for found in alpine_lines(document, locate):
-        number = found.line.number
-        if found.obstacle is not None:
-            notes.append(f"line {number} left as it is: {found.obstacle}")
-            continue
-        # A line with blanks around it may mean nothing to apk, so it stands for no other and no other for it.
-        first = firsts.setdefault(_sameness(found), found) if found.sound else found
-        if first.located.base != found.located.base:
-            splices.append(removal(document, found.line))
-            path = f"{found.branch}/{' '.join(found.repositories)}"
-            notes.append(f"line {number} removed: it named {path} on another mirror than line {first.line.number}")
-        elif found.located.base != base:
-            splices.append(_move(found, base))
-    return Edit(document.splice(splices), told(notes))
+    notes = Notes(sources)
+    table = Table(generation, telling=False)
+    lens = Lens(locate)
+    known: dict[Key, Change] = {}
+
+    def decide(file: int, number: int, raw: bytes) -> Change | None:
+        key = table.key(raw)
+        made = known.get(key)
+        if made is None:
+            found = lens.look(file, Line(number, raw), table.variables)
+            made = (found and change(found)) or Change(raw)
+            if (made.new is None or made.new[:1] == b"#") and raw[:1] != b"#" and table.stops_at(raw):
+                return None  # else a bad line could go, and bring the next ones to life
+            if key is not raw:  # else it is asked for once anyway
+                known[key] = made
+        return None if made.new is not None and table.take(number, made.new) is not None else made
+
+    after: list[Source] = []
+    for file, source in enumerate(sources):
+        table.open(file)
+        if source.writable:
+            known.clear()
+            after.append(rewritten(file, source, notes, decide))
+        else:
+            table.follow(source.document)
+            after.append(source)
+    return Edit(tuple(after), notes.told())
 
 
-_Sameness = tuple[str | None, str | None, str | None, tuple[str, ...], bool]
+def rewritten(file: int, source: Source, notes: Notes, decide: Decide) -> Source:
+    """Return the file with its lines decided on, in order.
 
+    Empty lines and comments stay. Lines that are the same are decided on once, unless they have to do with variables.
 
-def _sameness(found: AlpineLine) -> _Sameness:
-    """Return what two lines have in common that load the same repositories in the same way."""
-    keyword = found.entry.keyword.text if found.entry.keyword else None
-    return keyword, found.tag, found.branch, found.repositories, bool(found.entry.components)
-
-
-def _move(found: AlpineLine, base: str) -> Splice:
-    """Return the splice that puts a base in the place of the old one and the slashes that follow it."""
-    url = to_bytes(found.entry.url.text)
-    old = to_bytes(found.located.base)
-    start = found.line.start + found.entry.url.start
-    end = start + len(url) - len(url[len(old) :].lstrip(b"/"))
-    return Splice(start, end, to_bytes(base) + b"/")
-
-
-def mend(document: Document, generation: Generation, variables: Mapping[str, str] | None = None) -> Edit:
-    """Take away what makes apk misread lines that are plain to a person.
-
-    Blanks and carriage returns around entries, ``set`` lines and on empty lines, blanks before ``#``, and for apk 3 the
-    colon between a tag and its URL. What is left of a line is not touched; a line that apk still stops at is noted.
+    :param decide: what becomes of a line, by file, number and bytes; None leaves it as it is, and all below.
     """
-    splices: list[Splice] = []
-    notes: list[str] = []
-    for line in document.written():
-        mended = _mended(line, generation)
-        if mended != line.raw:
-            splices.append(Splice(line.start, line.end, mended))
-            notes.append(f"line {line.number} {'mended' if mended else 'emptied'}")
-    after = document.splice(splices)
-    if (stop := stops_at(after, generation, variables)) is not None:
-        notes.insert(0, f"apk still reads nothing from line {stop.first} on: {stop.reason}")
-    return Edit(after, told(notes))
+    content = source.content or b""
+    pen = _Pen(file, notes, decide)
+    pieces: list[bytes] = []
+    copied = 0
+    for chunk in source.document.chunks():
+        if lines := pen.changes(chunk):
+            pieces += (content[copied : chunk.start], _joined(lines, ended=chunk.ended))
+            copied = chunk.end
+        if pen.stopped:
+            break
+    return source._replace(content=b"".join((*pieces, content[copied:]))) if pieces else source
 
 
-def _mended(line: Line, generation: Generation) -> bytes:
-    raw, kind = line.raw, line.kind
-    if kind is Kind.BLANK:
-        return b""
-    if kind in (Kind.COMMENT, Kind.COMMENTED):
-        return raw.lstrip(BLANKS)
-    if kind is Kind.SET:
-        return raw.strip(ENDING)
-    entry = line.entry
-    if entry is None:
-        return raw
-    start, stop = entry.body
-    url = entry.url.start
-    if generation == 3 and entry.tag and b":" in raw[entry.tag.end : url]:  # noqa: PLR2004 -- apk 3 knows no colon
-        return raw[start : entry.tag.end] + b" " + raw[url:stop]
-    return raw[start:stop]
+def _joined(lines: list[bytes | None], *, ended: bool) -> bytes:
+    kept = [line for line in lines if line is not None]
+    end = b"\n" if kept and (ended or lines[-1] is None) else b""
+    return b"\n".join(kept) + end
 
 
-def new_file(base_url: str, branch: str, repositories: Iterable[str]) -> Document:
-    """Return a file as an official image has it: one line a repository, nothing else.
+class _Pen:
+    """Goes through the lines of a file."""
 
-    :raises UsageError: the base URL could not stand in the file as one word.
-    """
-    base = checked_base(base_url)
-    return Document(b"".join(to_bytes(f"{base}/{branch}/{repository}\n") for repository in repositories))
+    def __init__(self, file: int, notes: Notes, decide: Decide) -> None:
+        self._file, self._notes, self._decide = file, notes, decide
+        self._same: set[bytes] = {b""}
+        self._known: dict[bytes, Change] = {}
+        self._asked = 0
+        self.stopped = False
+
+    def changes(self, chunk: Chunk) -> list[bytes | None]:
+        """Return what becomes of the lines, nothing if nothing does."""
+        lines: list[bytes | None] = []
+        for at, raw in enumerate(chunk.lines if any(chunk.lines) else ()):
+            if raw in self._same or (raw[:1] == b"#" and len(raw) < LINE_ROOM):
+                continue
+            change = self._known.get(raw) or self._ask(chunk.number + at, raw)
+            if change is None:
+                self.stopped = True
+                break
+            if change.note:
+                self._notes.add(self._file, chunk.number + at, change.note)
+            if change.new != raw:
+                lines = lines or list(chunk.lines)
+                lines[at] = change.new
+        return lines
+
+    def _ask(self, number: int, raw: bytes) -> Change | None:
+        self._asked += 1
+        change = self._decide(self._file, number, raw) if self._asked <= MOST_FOLLOWED else None
+        if change is not None and b"$" not in raw and not raw.startswith(b"set"):
+            if change.new == raw and not change.note:
+                self._same.add(raw)
+            else:
+                self._known[raw] = change
+        return change
 
 
 def checked_base(base_url: str) -> str:
@@ -137,14 +186,3 @@ def checked_base(base_url: str) -> str:
         example = "https://dl-cdn.alpinelinux.org/alpine"
         raise UsageError(f"'{printable(base_url)}' is no base URL of a mirror, as {example} is")
     return base
-
-
-def removal(document: Document, line: Line) -> Splice:
-    """Return the splice that takes a line out, its newline too."""
-    return Splice(line.start, min(line.end + 1, len(document.content)), b"")
-
-
-def told(notes: list[str]) -> tuple[str, ...]:
-    """Return notes in a number that a person reads."""
-    more = len(notes) - MOST_NOTES
-    return (*notes[:MOST_NOTES], f"and {more} more like these") if more > 0 else tuple(notes)

@@ -1,4 +1,4 @@
-"""Which lines of a repositories file are under a known mirror, and what do they name there?
+"""Which lines of the repositories files are under a known mirror, and what do they name there?
 
 A line is Alpine's when its URL lies under a base URL of the catalog, never by the shape of its path: nginx.org and
 others have ``/alpine/v3.22/main`` too. What follows the base has to be ``<branch>/<repository>``, or ``<branch>`` with
@@ -7,42 +7,32 @@ a list of components, for the line to be more than recognised.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mirrorctl.core.repositories.document import printable, to_bytes, to_text
-from mirrorctl.core.repositories.variables import VariableError, define, expand
+from mirrorctl.core.alpine import is_branch, is_repository, split_place
+from mirrorctl.core.repositories.document import parse_entry, printable, to_bytes, to_text
+from mirrorctl.core.repositories.table import MOST_FOLLOWED, Table
+from mirrorctl.core.repositories.variables import VariableError, expand, values_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mirrorctl.core.model import Locate, Located
     from mirrorctl.core.repositories.document import Document, Entry, Line
+    from mirrorctl.core.repositories.grammar import Generation
 
-_BRANCH = re.compile(r"edge|latest-stable|v[0-9]+\.[0-9]+")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+BY_VARIABLE: Final = "its address comes from a variable"
+"""The obstacle of a line that only a change of the line that sets the variable can move."""
 
-
-@dataclass(frozen=True, slots=True)
-class AlpineEntry:
-    """A repository of Alpine that a file asks for."""
-
-    line: int
-    """From 1."""
-    located: Located
-    tag: str | None
-    """Without the ``@``."""
-    branch: str
-    repository: str
-    movable: bool
-    """Whether ``rebase`` points its line at another base."""
+_LONGEST: Final = 2048
+"""Bytes of an entry, expanded: less than apk has room for, by more than a base can be longer than another."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlpineLine:
+class AlpineLine(NamedTuple):
     """A line under a known mirror."""
 
+    file: int
+    """Which of the files, from 0."""
     line: Line
     entry: Entry
     located: Located
@@ -65,80 +55,79 @@ class AlpineLine:
         after_tag = self.line.raw[tag.end : self.entry.url.start] if tag else b""
         return self.entry.body == (0, len(self.line.raw)) and b":" not in after_tag
 
-    def names(self, branch: str, repository: str) -> bool:
-        """Whether it asks for a repository."""
-        return self.branch == branch and repository in self.repositories
+    def names(self, branch: str | None, repository: str) -> bool:
+        """Whether it asks for a repository, of any branch if none is given."""
+        return repository in self.repositories and branch in (None, self.branch)
 
 
-def alpine_lines(document: Document, locate: Locate) -> Iterator[AlpineLine]:
-    """Every active line under a known mirror, in order.
+def alpine_lines(
+    documents: Sequence[Document], locate: Locate, generation: Generation, *, dead: bool = False
+) -> Iterator[AlpineLine]:
+    """Every active line under a known mirror that apk comes to, in its order; lines that say the same once.
 
-    Variables are expanded as apk 3 does, as far as the file itself sets them.
+    Variables are expanded as apk 3 does.
+
+    :param dead: also those below a line at which apk stops reading.
     """
-    variables: dict[bytes, bytes] = {}
-    for line in document.remote():
-        if line.raw.startswith((b"set ", b"set\t")):
-            _try_define(line.raw[4:].lstrip(b" \t"), variables)
-        elif (entry := line.entry) is not None and (found := _inspect(line, entry, locate, variables)) is not None:
-            yield found
+    table = Table(generation, telling=False)
+    lens = Lens(locate)
+    for file, document in enumerate(documents):
+        table.open(file)
+        unread: set[bytes] = set()
+        for line in table.fresh(document):
+            if line.raw in unread or table.knows(line.raw):
+                continue
+            if table.take(line.number, line.raw) is not None:
+                if not dead or len(unread) >= MOST_FOLLOWED:
+                    break
+                unread.add(line.raw)
+            found = lens.look(file, line, table.variables)
+            if found is not None:
+                yield found
 
 
-def entries_of(document: Document, locate: Locate) -> tuple[AlpineEntry, ...]:
-    """Return the repositories of Alpine that a file asks for, in order; a component list gives one each."""
-    return tuple(
-        AlpineEntry(
-            line=found.line.number,
-            located=found.located,
-            tag=found.tag,
-            branch=found.branch,
-            repository=repository,
-            movable=found.obstacle is None,
-        )
-        for found in alpine_lines(document, locate)
-        if found.branch is not None
-        for repository in found.repositories
-    )
+class _Named(NamedTuple):
+    """What an entry names; see ``AlpineLine``."""
+
+    located: Located
+    branch: str | None
+    repositories: tuple[str, ...]
+    obstacle: str | None
 
 
-def branch_of(document: Document, locate: Locate) -> str | None:
-    """Return the branch that a file is on: that of ``main``, as setup-apkrepos reads it, else of its first entry.
+class Lens:
+    """Sees what lines name; a URL that many have is looked up once."""
 
-    A tagged line tells nothing of the system: tags are there to take single packages from another branch.
-    """
-    untagged = [entry for entry in entries_of(document, locate) if entry.tag is None]
-    return min(untagged, key=lambda entry: entry.repository != "main").branch if untagged else None
+    def __init__(self, locate: Locate) -> None:
+        self._locate = locate
+        self._known: dict[tuple[str | bytes | None, ...], _Named | None] = {}
 
+    def look(self, file: int, line: Line, variables: Mapping[bytes, bytes]) -> AlpineLine | None:
+        """Return what a line is if it is under a known mirror."""
+        raw = line.raw
+        if (b"://" not in raw and b"${" not in raw) or (entry := parse_entry(raw)) is None:
+            return None
+        key = (entry.keyword and entry.keyword.text, entry.url.text, *values_in(raw, variables))
+        if entry.components:
+            named = self._named(entry, variables)
+        elif key in self._known:
+            named = self._known[key]
+        else:
+            named = self._named(entry, variables)
+            self._known[key] = named
+        return None if named is None else AlpineLine(file, line, entry, *named)
 
-def base_of(document: Document, locate: Locate) -> Located | None:
-    """Return the base URL and the mirror of a file's first active line under a known one."""
-    return next((found.located for found in alpine_lines(document, locate)), None)
-
-
-def split_rest(rest: str) -> tuple[str, str] | None:
-    """Return branch and repository from what follows a base; None when it is nothing of the kind."""
-    branch, _, repository = rest.rstrip("/").partition("/")
-    return (branch, repository) if _BRANCH.fullmatch(branch) and _REPOSITORY.fullmatch(repository) else None
-
-
-def _try_define(rest: bytes, variables: dict[bytes, bytes]) -> None:
-    try:
-        define(rest, variables)
-    except VariableError:
-        return  # apk 3 stops here; what the line means is told by reading
-
-
-def _inspect(line: Line, entry: Entry, locate: Locate, variables: dict[bytes, bytes]) -> AlpineLine | None:
-    url = _expanded(entry.url.text, variables)
-    if url is None or (located := locate(url)) is None:
-        return None
-    rest = url[len(located.base) :].strip("/")
-    components = [_expanded(component.text, variables) for component in entry.components]
-    branch, repositories = _shape(rest, components)
-    obstacle = _obstacle(entry, located, rest, shaped=branch is not None)
-    return AlpineLine(line, entry, located, branch, repositories, obstacle)
+    def _named(self, entry: Entry, variables: Mapping[bytes, bytes]) -> _Named | None:
+        url = _expanded(entry.url.text, variables)
+        if url is None or (located := self._locate(url)) is None:
+            return None
+        rest = url[len(located.base) :].strip("/")
+        components = [_expanded(component.text, variables) for component in entry.components]
+        branch, repositories = _shape(rest, components)
+        return _Named(located, branch, repositories, _obstacle(entry, url, located, rest, shaped=branch is not None))
 
 
-def _expanded(text: str, variables: dict[bytes, bytes]) -> str | None:
+def _expanded(text: str, variables: Mapping[bytes, bytes]) -> str | None:
     if "${" not in text:
         return text
     try:
@@ -149,25 +138,27 @@ def _expanded(text: str, variables: dict[bytes, bytes]) -> str | None:
 
 def _shape(rest: str, components: list[str | None]) -> tuple[str | None, tuple[str, ...]]:
     if not components:
-        return (split[0], (split[1],)) if (split := split_rest(rest)) else (None, ())
-    names = tuple(name for name in components if name is not None and _REPOSITORY.fullmatch(name))
-    if len(names) == len(components) and _BRANCH.fullmatch(rest):
+        return (split[0], (split[1],)) if (split := split_place(rest)) else (None, ())
+    names = tuple(name for name in components if name is not None and is_repository(name))
+    if len(names) == len(components) and is_branch(rest):
         return rest, names
     return None, ()
 
 
-def _obstacle(entry: Entry, located: Located, rest: str, *, shaped: bool) -> str | None:
+def _obstacle(entry: Entry, url: str, located: Located, rest: str, *, shaped: bool) -> str | None:
     keyword = entry.keyword.text if entry.keyword else None
     if keyword == "v3":
         return "it asks for an index in apk 3's own format, which mirrorctl cannot prove"
     if keyword == "ndx" or (keyword is None and rest.endswith((".adb", ".tar.gz"))):
         return "it names an index file, which mirrorctl cannot prove"
     if any(component.text.startswith("#") for component in entry.components):
-        return "a comment behind a URL is part of it for apk; give it a line of its own"
+        return "a comment behind a URL is part of it for apk; pick --mend gives it a line of its own"
     if not shaped:
         named = " ".join((rest, *(component.text for component in entry.components)))
         return f"'{printable(named[:60])}' is no branch and repository of Alpine"
+    if len(url) + sum(len(component.text) + 1 for component in entry.components) > _LONGEST:
+        return "it is too long for apk to have room for any other base"
     following = entry.url.text[len(located.base) :]
     if not entry.url.text.startswith(located.base) or not following.startswith("/"):
-        return "its address comes from a variable; change the line that sets it"
+        return BY_VARIABLE
     return None

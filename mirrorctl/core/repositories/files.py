@@ -1,36 +1,42 @@
-"""What do apk's repositories files say, taken together?"""
+"""What do apk's repositories files say of the system, taken together: which mirror is it on, and which branch?"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mirrorctl.core.repositories.document import parse
-from mirrorctl.core.repositories.entries import base_of, branch_of
+from mirrorctl.core.repositories.entries import alpine_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mirrorctl.core.model import Locate, Located
+    from mirrorctl.core.repositories.document import Source
+    from mirrorctl.core.repositories.grammar import Generation
 
 
-class Source(NamedTuple):
-    """A repositories file as it is."""
+class Present(NamedTuple):
+    """Where a system is."""
 
-    name: str
-    """As apk names it: ``/etc/apk/repositories``."""
-    content: bytes | None
-    """None: there is none yet."""
-    writable: bool
-    """Below ``/etc``; not a package's own."""
-
-
-def branch_in(sources: Sequence[Source], locate: Locate) -> str | None:
-    """Return the branch that the files are on; None when they name no Alpine repository."""
-    found = (branch_of(parse(source.content or b""), locate) for source in sources)
-    return next((branch for branch in found if branch), None)
+    located: Located | None
+    """The first line under a known mirror; None when there is none."""
+    branch: str | None
+    """That of ``main``, as setup-apkrepos reads it, else of the first line without a tag. A tagged line tells nothing:
+    tags are there to take single packages from another branch."""
 
 
-def mirror_in(sources: Sequence[Source], locate: Locate) -> Located | None:
-    """Return the first known mirror that the files name."""
-    found = (base_of(parse(source.content or b""), locate) for source in sources)
-    return next((located for located in found if located), None)
+def present_in(sources: Sequence[Source], locate: Locate, generation: Generation) -> Present:
+    """Return what the lines say that apk reads; what the others say where it reads none of Alpine."""
+    documents = [source.document for source in sources]
+    for dead in (False, True):
+        located: Located | None = None
+        branch: str | None = None
+        for found in alpine_lines(documents, locate, generation, dead=dead):
+            located = located or found.located
+            if found.branch is None or found.tag is not None:
+                continue
+            branch = branch or found.branch
+            if "main" in found.repositories:
+                return Present(located, found.branch)
+        if located is not None:
+            return Present(located, branch)
+    return Present(None, None)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mirrorctl.core.errors import RepositoriesError
 from mirrorctl.core.model import Target
-from mirrorctl.core.repositories.document import Document, parse
-from mirrorctl.core.repositories.edit import mend, new_file, rebase
-from mirrorctl.core.repositories.entries import base_of, entries_of
+from mirrorctl.core.repositories.document import parse, to_bytes
+from mirrorctl.core.repositories.edit import checked_base
+from mirrorctl.core.repositories.entries import alpine_lines
+from mirrorctl.core.repositories.files import present_in
+from mirrorctl.core.repositories.mend import mend
+from mirrorctl.core.repositories.rebase import rebase
 from mirrorctl.core.repositories.toggle import disable, enable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import EllipsisType
+    from collections.abc import Iterable, Sequence
 
     from mirrorctl.core.alpine import RepositoryKind
     from mirrorctl.core.model import Locate
+    from mirrorctl.core.repositories.document import Source
     from mirrorctl.core.repositories.edit import Edit
-    from mirrorctl.core.repositories.files import Source
-    from mirrorctl.core.repositories.reading import Generation
+    from mirrorctl.core.repositories.grammar import Generation
 
 FIRST_REPOSITORIES = ("main", "community")
 """What a new file asks for, as in Alpine's images."""
@@ -41,8 +42,8 @@ class Wishes:
     move: bool = True
     """Point the lines under known mirrors at the chosen one."""
     enable: tuple[Enabled, ...] = ()
-    disable: tuple[tuple[str, str], ...] = ()
-    """Branch and repository of each."""
+    disable: tuple[tuple[str | None, str], ...] = ()
+    """Branch, None for any, and repository of each."""
     remove: bool = False
     """Take disabled lines away rather than comment them out."""
     mend: bool = False
@@ -66,80 +67,62 @@ def rewrite(
     """Return the files with the chosen mirror's base URL and all that is wished.
 
     :raises UsageError: a tag, or the base URL, could not stand in a file.
-    :raises RepositoriesError: a repository cannot be enabled in a file as it is.
+    :raises RepositoriesError: a repository cannot be enabled in the files as they are.
     """
-    documents = [parse(source.content or b"") for source in sources]
+    files = tuple(sources)
     notes: list[str] = []
 
-    def take(at: int, edit: Edit) -> None:
-        documents[at] = edit.document
-        notes.extend(note if at == 0 else f"{sources[at].name}: {note}" for note in edit.notes)
+    def take(edit: Edit) -> tuple[Source, ...]:
+        notes.extend(edit.notes)
+        return edit.sources
 
-    writable = [at for at, source in enumerate(sources) if source.writable]
-    for at in writable:
-        if wishes.mend:
-            take(at, mend(documents[at], generation))
-        if wishes.move:
-            take(at, rebase(documents[at], locate, base_url))
-        for branch, repository in wishes.disable:
-            if len(writable) == 1 or _asks_for(documents[at], locate, branch, repository):
-                take(at, disable(documents[at], locate, branch, repository, remove=wishes.remove))
-    if wishes.fill and not documents[0].render().strip() and not any(base_of(each, locate) for each in documents):
-        documents[0] = new_file(base_url, wishes.fill, FIRST_REPOSITORIES)
-    for want in wishes.enable:
-        having = (at for at in writable if _asks_for(documents[at], locate, want.branch, want.kind.repository))
-        at = next(having, 0)
-        take(
-            at,
-            enable(
-                documents[at],
-                locate,
-                base_url,
-                want.branch,
-                want.kind.repository,
-                tag=want.tag,
-                generation=generation,
-            ),
-        )
-        if not _asks_for(documents[at], locate, want.branch, want.kind.repository, want.tag):
-            raise RepositoriesError(f"{sources[at].name}: {want.branch}/{want.kind.repository} is {notes[-1]}")
-    notes += _untouched(sources, documents, locate, moved=wishes.move)
-    contents = (_content(document, source) for document, source in zip(documents, sources, strict=True))
-    return Rewrite(tuple(contents), tuple(dict.fromkeys(notes)))
+    if wishes.mend:
+        files = take(mend(files, generation))
+    if wishes.move:
+        files = take(rebase(files, locate, base_url, generation))
+    for branch, repository in wishes.disable:
+        files = take(disable(files, locate, branch, repository, generation=generation, remove=wishes.remove))
+    if wishes.fill and not (files[0].content or b"").strip() and present_in(files, locate, generation).located is None:
+        files = (files[0]._replace(content=new_file(base_url, wishes.fill, FIRST_REPOSITORIES)), *files[1:])
+    for kind, branch, tag in wishes.enable:
+        files = take(enable(files, locate, base_url, branch, kind.repository, tag=tag, generation=generation))
+    if wishes.move and not all(source.writable for source in files):
+        notes += _of_packages(files, locate, generation)
+    return Rewrite(tuple(source.content for source in files), tuple(dict.fromkeys(notes)))
 
 
-def targets_of(contents: Sequence[bytes | None], locate: Locate, base_url: str, arch: str) -> tuple[Target, ...]:
-    """Return what the files ask of the mirror at that base URL, each index once, in apk's order."""
+def targets_of(
+    contents: Sequence[bytes | None], locate: Locate, base_url: str, arch: str, generation: Generation
+) -> tuple[Target, ...]:
+    """Return what the files ask of the mirror at that base URL, each index once, in apk's order.
+
+    Lines that apk does not come to ask for nothing.
+    """
     return tuple(
         dict.fromkeys(
-            Target(entry.branch, entry.repository, arch)
-            for content in contents
-            for entry in entries_of(parse(content or b""), locate)
-            if entry.located.base == base_url
+            Target(found.branch, repository, arch)
+            for found in alpine_lines([parse(content or b"") for content in contents], locate, generation)
+            if found.branch is not None and found.located.base == base_url
+            for repository in found.repositories
         )
     )
 
 
-def _asks_for(
-    document: Document, locate: Locate, branch: str, repository: str, tag: str | EllipsisType | None = ...
-) -> bool:
-    """Return whether a file asks for a repository; with whatever tag, if none is given."""
-    return any(
-        entry.branch == branch and entry.repository == repository and tag in (..., entry.tag)
-        for entry in entries_of(document, locate)
-    )
+def new_file(base_url: str, branch: str, repositories: Iterable[str]) -> bytes:
+    """Return a file as an official image has it: one line a repository, nothing else.
+
+    :raises UsageError: the base URL could not stand in the file as one word.
+    """
+    base = checked_base(base_url)
+    return b"".join(to_bytes(f"{base}/{branch}/{repository}\n") for repository in repositories)
 
 
-def _untouched(sources: Sequence[Source], documents: Sequence[Document], locate: Locate, *, moved: bool) -> list[str]:
-    """Name the files of packages that ask for a known mirror: they are never written."""
+def _of_packages(sources: Sequence[Source], locate: Locate, generation: Generation) -> list[str]:
+    """Name the files of packages that ask for a known mirror: they are never written, but can be overridden."""
+    lines = alpine_lines([source.document for source in sources], locate, generation)
+    files = {found.file: found.located.mirror.name for found in lines if not sources[found.file].writable}
     return [
-        f"{source.name} names {located.mirror.name} and is a package's own: left; "
-        f"put a changed copy at /etc{source.name.removeprefix('/usr').removeprefix('/lib')} to override it"
-        for source, document in zip(sources, documents, strict=True)
-        if moved and not source.writable and (located := base_of(document, locate))
+        f"{sources[file].name} names {name} and is a package's own: left; to have it moved too, copy it to "
+        f"/etc/apk/repositories.d, where it takes its place, and pick again"
+        for file, name in files.items()
     ]
-
-
-def _content(document: Document, source: Source) -> bytes | None:
-    content = document.render()
-    return content if content or source.content is not None else None

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.alpine import REPOSITORY_KINDS
+from mirrorctl.core.alpine import REPOSITORY_KINDS, split_place, why_nowhere
 from mirrorctl.core.model import Mirror, Status
-from mirrorctl.core.repositories.document import printable
-from mirrorctl.core.repositories.entries import split_rest
-from mirrorctl.core.repositories.reading import MENDABLE, REPEATED
+from mirrorctl.core.repositories.document import printable, without_credentials
+from mirrorctl.core.repositories.grammar import COMMENT, INNER, TAB, TRAILING
+from mirrorctl.core.repositories.table import REPEATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.repositories.reading import Generation, Ignored, Loaded, Reading
+    from mirrorctl.core.repositories.reading import Reading
+    from mirrorctl.core.repositories.table import Ignored, Loaded
 
 
 class Concern(StrEnum):
@@ -25,6 +26,7 @@ class Concern(StrEnum):
 
     IGNORED = "ignored"
     MISREAD = "misread"
+    NOWHERE = "nowhere"
     MIRROR = "mirror"
     UNTAGGED = "untagged"
     MIXED = "mixed"
@@ -72,38 +74,26 @@ _STATUS: Final = {
     Status.INTRANET: "{name} answers inside its provider's network only",
     Status.REDIRECTOR: "{name} sends each request to a mirror of its choice, so an index and its packages may not fit",
 }
+_VERBS: Final = dict.fromkeys((TRAILING, INNER, COMMENT, TAB), "apk misreads")
 _ALPINE_SHAPED = re.compile(r"/(?:edge|latest-stable|v[0-9]+\.[0-9]+)/(?:main|community|testing)/*$")
-_PASSWORD = re.compile(r"^([^/]*://[^/:@]*:)[^/@]*@")
 
 
 def lines_for_show(reading: Reading, locate: Locate) -> tuple[ShownLine, ...]:
     """Return what apk reads and what it leaves out, line by line, each with what should be different about it."""
-    rows = [_row(loaded, locate) for loaded in reading.loaded if not _misread(loaded, reading)]
+    rows = [_row(loaded, locate) for loaded in reading.loaded if loaded.flaw is None]
     own = _own_branch(rows)
     firsts: dict[tuple[str | None, str | None, str | None], Loaded] = {}
     shown = [_unread(ignored) for ignored in reading.ignored]
     for row in rows:
         key = (row.loaded.tag, row.branch, row.repository)
         first = firsts.setdefault(key, row.loaded) if row.branch else row.loaded
-        warnings = (*_of_mirror(row), *_of_branch(row, own), *_of_reading(row, first, reading.generation))
+        warnings = (*_of_mirror(row), *_of_branch(row, own), *_of_reading(row, first))
         loaded = row.loaded
-        url = printable(without_password(loaded.url))
+        url = printable(without_credentials(loaded.url))
         shown.append(
             ShownLine(loaded.file, loaded.line, url, loaded.tag, row.branch, row.repository, row.mirror, warnings)
         )
     return tuple(sorted(shown, key=lambda line: (line.file, line.line)))
-
-
-def _misread(loaded: Loaded, reading: Reading) -> bool:
-    """Whether it is a path only because apk 2 takes anything for one; the line is among those ignored then."""
-    return loaded.local and any(
-        ignored.file == loaded.file and ignored.first <= loaded.line <= ignored.last for ignored in reading.ignored
-    )
-
-
-def without_password(url: str) -> str:
-    """Return a URL as apk prints it, ``user:*@host`` (apk_url_sanitize in src/print.c)."""
-    return _PASSWORD.sub(r"\1*@", url, count=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +108,7 @@ def _row(loaded: Loaded, locate: Locate) -> _Row:
     located = locate(loaded.url)
     if located is None:
         return _Row(loaded, None, None, None)
-    split = split_rest(loaded.url[len(located.base) :].lstrip("/"))
+    split = split_place(loaded.url[len(located.base) :].strip("/"))
     return _Row(loaded, located.mirror, *(split or (None, None)))
 
 
@@ -131,8 +121,10 @@ def _own_branch(rows: list[_Row]) -> str | None:
 
 def _unread(ignored: Ignored) -> ShownLine:
     lines = f"lines {ignored.first} to {ignored.last}" if ignored.last > ignored.first else "this line"
-    verb = "apk stops reading here, and ignores" if ignored.stops else "apk gets nothing from"
-    command = MEND if ignored.reason in MENDABLE else None
+    verb = (
+        "apk stops reading here, and ignores" if ignored.stops else _VERBS.get(ignored.reason, "apk gets nothing from")
+    )
+    command = MEND if ignored.mendable else None
     concern = Concern.DUPLICATE if ignored.reason == REPEATED else Concern.IGNORED
     warned = Warned(concern, f"{verb} {lines}: {printable(ignored.reason)}", command)
     return ShownLine(ignored.file, ignored.first, None, None, None, None, None, (warned,))
@@ -152,26 +144,25 @@ def _of_mirror(row: _Row) -> Iterator[Warned]:
 
 
 def _of_branch(row: _Row, own: str | None) -> Iterator[Warned]:
-    if row.branch is None or row.loaded.tag is not None or row.branch == own:
+    if row.branch is None or row.repository is None:
         return
-    if row.branch == "edge":
+    name = f"{row.branch}/{row.repository}"
+    if (reason := why_nowhere(row.branch, row.repository)) is not None:
+        yield Warned(Concern.NOWHERE, f"no mirror has {name}: {reason}", f"mirrorctl disable {name}")
+    elif row.loaded.tag is not None or row.branch == own:
+        return
+    elif row.branch == "edge":
         message = f"edge without a tag on a system of {own}: the next apk upgrade pulls in packages of edge"
-        name = f"edge/{row.repository}"
         yield Warned(Concern.UNTAGGED, message, f"mirrorctl enable {name}" if name in REPOSITORY_KINDS else None)
     else:
-        yield Warned(Concern.MIXED, f"{row.branch} beside {own}: an upgrade mixes packages of both", None)
+        message = f"{row.branch} beside {own}: an upgrade mixes packages of both"
+        yield Warned(Concern.MIXED, message, f"mirrorctl disable {name}")
 
 
-def _of_reading(row: _Row, first: Loaded, generation: Generation) -> Iterator[Warned]:
+def _of_reading(row: _Row, first: Loaded) -> Iterator[Warned]:
     if first is not row.loaded:
-        message = f"the repository of line {first.line} on another mirror: apk takes a package from the first alone"
+        where = f"line {first.line}" if first.file == row.loaded.file else "another file"
+        message = f"the repository of {where} on another mirror: apk takes a package from the first alone"
         yield Warned(Concern.DUPLICATE, message, PICK)
-    if row.mirror is None or row.branch is not None:
-        return
-    url = row.loaded.url
-    if url != url.rstrip(" \t\r"):
-        yield Warned(Concern.MISREAD, "apk takes a blank or carriage return at the end for a part of the URL", MEND)
-    elif generation == 2 and " " in url:  # noqa: PLR2004 -- the generation's own number
-        yield Warned(Concern.MISREAD, "apk 2 takes what follows the URL for a part of it", None)
-    else:
+    if row.mirror is not None and row.branch is None:
         yield Warned(Concern.MISREAD, "what follows the mirror's base is no branch and repository of Alpine", None)

@@ -1,21 +1,27 @@
-"""How does a repositories file change when a repository is enabled or disabled?"""
+"""How do the repositories files change when a repository is enabled or disabled?"""
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from mirrorctl.core.errors import UsageError
-from mirrorctl.core.repositories.document import Splice, parse_entry, printable, to_bytes
-from mirrorctl.core.repositories.edit import Edit, checked_base, removal, told
-from mirrorctl.core.repositories.entries import alpine_lines, branch_of, split_rest
-from mirrorctl.core.repositories.reading import LIMIT, apk_reads
+from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.core.repositories.document import Line, printable, to_bytes
+from mirrorctl.core.repositories.edit import Change, Edit, checked_base, edited, place
+from mirrorctl.core.repositories.entries import Lens, alpine_lines
+from mirrorctl.core.repositories.files import present_in
+from mirrorctl.core.repositories.reading import apk_reads
+from mirrorctl.core.repositories.table import LIMIT, MOST_FOLLOWED, TAG_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mirrorctl.core.model import Locate
-    from mirrorctl.core.repositories.document import Document, Line
+    from mirrorctl.core.repositories.document import Document, Source
     from mirrorctl.core.repositories.entries import AlpineLine
-    from mirrorctl.core.repositories.reading import Generation, Ignored
+    from mirrorctl.core.repositories.grammar import Generation
+    from mirrorctl.core.repositories.table import Ignored
 
 _TAG = re.compile(r"[A-Za-z0-9_.+-]+")
 
@@ -32,7 +38,7 @@ def parse_tag(text: str) -> str:
 
 
 def enable(
-    document: Document,
+    sources: Sequence[Source],
     locate: Locate,
     base_url: str,
     branch: str,
@@ -41,153 +47,191 @@ def enable(
     tag: str | None,
     generation: Generation,
 ) -> Edit:
-    """Make a file ask for a repository, with a tag or without.
+    """Make the files ask for a repository, with a tag or without.
 
     In this order: a line that asks for it stays, or gets the tag; a line that is commented out comes back at this base;
-    or a new line follows the last one of the branch, else the file's last one, never behind a line where apk stops.
+    or a new line follows the last one of the branch in the first file, else its last one, never behind a line where apk
+    stops. What apk does not read does not count.
 
     :raises UsageError: the base URL or the tag could not stand in the file.
+    :raises RepositoriesError: apk has no room for it, or the line that asks for it cannot get the tag.
     """
     tag = None if tag is None else parse_tag(tag)
     wanted = _marked(tag) + to_bytes(f"{checked_base(base_url)}/{branch}/{repository}")
-    reading = apk_reads((document,), generation, "noarch")
-    stop = next((ignored for ignored in reading.ignored if ignored.stops), None)
-    alive = [found for found in alpine_lines(document, locate) if _before(found.line, stop)]
-    notes = _warnings(document, locate, branch, repository, tag)
-    if stop is not None:
-        notes.append(f"apk reads nothing from line {stop.first} on: {stop.reason}")
+    path = f"{branch}/{repository}"
+    documents = [source.document for source in sources]
+    reading = apk_reads(documents, generation)
+    alive = list(alpine_lines(documents, locate, generation))
+    notes = _warnings(sources, locate, generation, branch, repository, tag)
     present = [found for found in alive if found.names(branch, repository) and _plain(found, generation)]
-    if present:
-        splice, note = _retag(present, f"{branch}/{repository}", tag)
-    elif reading.taken >= LIMIT[generation]:
-        splice = None
-        note = f"not enabled: apk keeps {LIMIT[generation]} repositories and the file has as many; disable one first"
-    elif (line := _commented(document, locate, branch, repository, stop)) is not None:
-        splice, note = Splice(line.start, line.end, wanted), f"line {line.number} was commented out: enabled"
-    else:
-        siblings = [found.line for found in alive if found.branch == branch]
-        splice, note = _insertion(document, wanted, siblings[-1] if siblings else None, stop)
-    notes.append(note)
-    return Edit(document.splice([splice] if splice else []), told([note for note in notes if note]))
+    same = [found for found in present if found.tag == tag]
+    own = [found for found in present if sources[found.file].writable]
+    if same:
+        found = min(same, key=lambda found: not sources[found.file].writable)
+        new, note = (
+            _cleaned(found, path) if sources[found.file].writable else (found.line.raw, f"asks for {path} already")
+        )
+        return _with(sources, found.file, found.line, new, notes, note)
+    if tag is not None and tag not in reading.tags and len(reading.tags) >= TAG_LIMIT:
+        raise RepositoriesError(f"{path} is not enabled: apk keeps {TAG_LIMIT} tags; take one that is there with --tag")
+    if own:
+        # An untagged line first: it is the one that changes what an upgrade does.
+        found = min(own, key=lambda found: found.tag is not None)
+        if len(found.repositories) > 1:
+            reason = (
+                f"{place(sources, found.file, found.line.number)} has it in a list that shares one tag; split it first"
+            )
+            raise RepositoriesError(f"{path} is not changed: {reason}")
+        new, note = _retagged(found, path, tag)
+        return _with(sources, found.file, found.line, new, notes, note)
+    if reading.taken >= LIMIT[generation]:
+        reason = f"apk keeps {LIMIT[generation]} repositories and the files name as many; disable one first"
+        raise RepositoriesError(f"{path} is not enabled: {reason}")
+    for file, source in enumerate(sources):
+        if source.writable and (line := _commented(source.document, locate, branch, repository, reading.stop(file))):
+            return _with(sources, file, line, wanted, notes, "was commented out: enabled")
+    siblings = [found.line for found in alive if found.branch == branch and found.file == 0]
+    after, told = _inserted(sources[0].document, wanted, siblings[-1] if siblings else None, reading.stop(0))
+    return Edit((sources[0]._replace(content=after.content), *sources[1:]), (*notes, *told))
 
 
-def disable(document: Document, locate: Locate, branch: str, repository: str, *, remove: bool = False) -> Edit:
-    """Comment out, or remove, every line that asks for a repository, with whatever tag.
+def disable(
+    sources: Sequence[Source],
+    locate: Locate,
+    branch: str | None,
+    repository: str,
+    *,
+    generation: Generation,
+    remove: bool = False,
+) -> Edit:
+    """Comment out, or remove, every line that asks for a repository, with whatever tag; of any branch if none is given.
 
-    A list of components loses this one; a list of nothing else goes like a line.
+    A list of components loses this one; a list of nothing else goes like a line. What apk does not read is left, for
+    to change it could bring to life what stands below.
     """
-    splices: list[Splice] = []
-    notes: list[str] = []
-    for found in alpine_lines(document, locate):
+
+    def change(found: AlpineLine) -> Change | None:
         if not found.names(branch, repository):
-            continue
-        line = found.line
+            return None
+        raw = found.line.raw
         if set(found.repositories) != {repository}:
-            splices += _without(found, repository)
-            notes.append(f"line {line.number} no longer lists {repository}")
-        elif remove:
-            splices.append(removal(document, line))
-            notes.append(f"line {line.number} removed")
-        else:
-            splices.append(Splice(line.start, line.start, b"#"))
-            notes.append(f"line {line.number} commented out")
-    return Edit(
-        document.splice(splices), told(notes or [f"no line asks for {branch}/{repository}: nothing to disable"])
-    )
+            return Change(_without(found, repository), f"no longer lists {repository}")
+        return Change(None, "removed") if remove else Change(b"#" + raw, "commented out")
+
+    edit = edited(sources, locate, generation, change)
+    if edit.notes and all(source.writable for source in sources):
+        return edit
+    path = repository if branch is None else f"{branch}/{repository}"
+    documents = [source.document for source in edit.sources]
+    for found in alpine_lines(documents, locate, generation, dead=True):
+        if found.names(branch, repository):
+            own = sources[found.file].writable
+            why = "apk does not read it, see mirrorctl show" if own else "that file is a package's own"
+            left = f"{place(sources, found.file, found.line.number)} asks for {path} and is left: {why}"
+            return Edit(edit.sources, (*edit.notes, left))
+    return Edit(edit.sources, edit.notes or (f"no line asks for {path}: nothing to disable",))
+
+
+def _with(sources: Sequence[Source], file: int, line: Line, new: bytes, notes: tuple[str, ...], note: str) -> Edit:
+    """Return the files with one line changed."""
+    notes = (*notes, f"{place(sources, file, line.number)} {note}")
+    if new == line.raw:
+        return Edit(tuple(sources), notes)
+    document = sources[file].document
+    start = document.start_of(line.number)
+    after = document.splice(start, start + len(line.raw), new)
+    return Edit((*sources[:file], sources[file]._replace(content=after.content), *sources[file + 1 :]), notes)
 
 
 def _marked(tag: str | None) -> bytes:
     return b"" if tag is None else to_bytes(f"@{tag} ")
 
 
-def _before(line: Line, stop: Ignored | None) -> bool:
-    return stop is None or line.number < stop.first
-
-
 def _plain(found: AlpineLine, generation: Generation) -> bool:
     """Whether a line has the form in which this apk loads an index as Alpine serves them."""
     entry = found.entry
     if generation == 2:  # noqa: PLR2004 -- the generation's own number
-        return not (entry.keyword or entry.components or "${" in entry.url.text)
+        return not (entry.keyword or entry.components)
     return entry.keyword is None or entry.keyword.text == "v2"
 
 
-def _warnings(document: Document, locate: Locate, branch: str, repository: str, tag: str | None) -> list[str]:
-    if tag is not None or (own := branch_of(document, locate)) in (None, branch):
-        return []
+def _warnings(
+    sources: Sequence[Source], locate: Locate, generation: Generation, branch: str, repository: str, tag: str | None
+) -> tuple[str, ...]:
+    if tag is not None or (own := present_in(sources, locate, generation).branch) in (None, branch):
+        return ()
     # wiki.alpinelinux.org, Repositories: a repository without a tag is in the pool that every upgrade draws from.
     path = f"{branch}/{repository}"
     danger = f"{path} without a tag on a system of {own}: the next apk upgrade pulls in packages of {branch}"
-    return [f"{danger}; safer: mirrorctl enable {path} --tag {repository}"]
+    return (f"{danger}; safer, with a tag: mirrorctl enable {path}",)
 
 
-def _retag(present: list[AlpineLine], path: str, tag: str | None) -> tuple[Splice | None, str]:
-    """Return the change that gives a present repository its tag; the blanks around its line go too, as apk needs."""
-    found = next((found for found in present if found.tag == tag), None)
-    if found is None:
-        # An untagged line first: it is the one that changes what an upgrade does.
-        found = next((found for found in present if found.tag is None), present[0])
-        if len(found.repositories) > 1:
-            return (
-                None,
-                f"not changed: line {found.line.number} has {path} in a list that shares one tag; split it first",
-            )
-    line, entry = found.line, found.entry
+def _cleaned(found: AlpineLine, path: str) -> tuple[bytes, str]:
+    """Return the line without the blanks around it, as apk needs."""
+    raw = found.line.raw
+    start, stop = found.entry.body
+    if raw[start:stop] == raw:
+        return raw, f"asks for {path} already"
+    note = f"asks for {path} already; blanks or a carriage return around it removed, which apk takes for a part of it"
+    return raw[start:stop], note
+
+
+def _retagged(found: AlpineLine, path: str, tag: str | None) -> tuple[bytes, str]:
+    """Return the line with another tag, without the blanks around it, and what there is to say."""
+    raw, entry = found.line.raw, found.entry
     start, stop = entry.body
-    if found.tag == tag:
-        new = line.raw[start:stop]
-        note = f"line {line.number} asks for {path} already"
-        if new != line.raw:
-            note += "; blanks or a carriage return around it removed, which apk takes for a part of it"
-    else:
-        new = line.raw[start : (entry.tag or entry.url).start] + _marked(tag) + line.raw[entry.url.start : stop]
-        was = "no tag" if found.tag is None else f"the tag @{printable(found.tag)}"
-        note = f"line {line.number} had {path} with {was}: it has {'none' if tag is None else f'@{tag}'} now"
-        if found.tag is not None:
-            note += f"; packages added as name@{printable(found.tag)} have to be added anew"
-    return Splice(line.start, line.end, new), note
+    new = raw[start : (entry.tag or entry.url).start] + _marked(tag) + raw[entry.url.start : stop]
+    was = "no tag" if found.tag is None else f"the tag @{printable(found.tag)}"
+    note = f"had {path} with {was}: it has {'none' if tag is None else f'@{tag}'} now"
+    if found.tag is not None:
+        note += f"; packages added as name@{printable(found.tag)} have to be added anew"
+    return new, note
 
 
 def _commented(document: Document, locate: Locate, branch: str, repository: str, stop: Ignored | None) -> Line | None:
     """Return the first entry of a repository that is commented out where apk would read it."""
-    for line in document.commented():
-        if not _before(line, stop):
+    lens = Lens(locate)
+    for line in islice(document.commented(to_bytes(repository)), MOST_FOLLOWED):
+        if stop is not None and line.number >= stop.first:
             return None
-        entry = parse_entry(line.raw[1:])
-        if entry is None or entry.components or (entry.keyword and entry.keyword.text != "v2"):
-            continue
-        located = locate(entry.url.text)
-        if located is not None and split_rest(entry.url.text[len(located.base) :].lstrip("/")) == (branch, repository):
+        found = lens.look(0, Line(line.number, line.raw[1:]), {})
+        if found and found.obstacle is None and (found.branch, found.repositories) == (branch, (repository,)):
             return line
     return None
 
 
-def _insertion(document: Document, wanted: bytes, sibling: Line | None, stop: Ignored | None) -> tuple[Splice, str]:
-    """Return where a new line goes, and what there is to say about it."""
+def _inserted(
+    document: Document, wanted: bytes, sibling: Line | None, stop: Ignored | None
+) -> tuple[Document, tuple[str, ...]]:
+    """Return the document with a new line, and what there is to say about it."""
     content = document.content
-    note = ""
+    notes: list[str] = []
     at = len(content)
+    if stop is not None:
+        notes.append(f"apk reads nothing from line {stop.first} on: {printable(stop.reason)}")
     if sibling is not None:
-        at = min(sibling.end + 1, len(content))
+        at = min(document.start_of(sibling.number) + len(sibling.raw) + 1, len(content))
     elif stop is not None:
-        at = next(line.start for line in document.written() if line.number == stop.first)
-        note = f"the new line stands before line {stop.first}, where apk still reads it"
+        at = document.start_of(stop.first)
+        notes.append(f"the new line stands before line {stop.first}, where apk still reads it")
     if b"\r\n" in content:
-        note += "; " if note else ""
-        note += "the file's lines end in CR LF, and apk takes the CR for a part of each URL: the new line has none"
+        notes.append(
+            "the file's lines end in CR LF, and apk takes the CR for a part of each URL: the new line has none"
+        )
     glued = at > 0 and content[at - 1 : at] != b"\n"
-    return Splice(at, at, (b"\n" if glued else b"") + wanted + b"\n"), note
+    return document.splice(at, at, (b"\n" if glued else b"") + wanted + b"\n"), tuple(notes)
 
 
-def _without(found: AlpineLine, repository: str) -> list[Splice]:
-    """Return the splices that take a component out of a list, with the blanks before it.
+def _without(found: AlpineLine, repository: str) -> bytes:
+    """Return the line without a component of its list, and without the blanks before it.
 
     What trails the last component goes with it: behind another one apk 3 would take a tab for a part of its name.
     """
-    line, stop = found.line, found.entry.body[1]
+    raw, stop = found.line.raw, found.entry.body[1]
     parts = (found.entry.url, *found.entry.components)
-    return [
-        Splice(line.start + before.end, line.end if part.end == stop else line.start + part.end, b"")
-        for before, part, name in zip(parts, parts[1:], found.repositories, strict=False)
-        if name == repository
-    ]
+    pieces = [raw[: found.entry.url.end]]
+    for before, part, name in zip(parts, parts[1:], found.repositories, strict=False):
+        if name != repository:
+            pieces.append(raw[before.end : part.end])
+    kept = found.repositories[-1] != repository
+    return b"".join(pieces) + (raw[stop:] if kept else b"")

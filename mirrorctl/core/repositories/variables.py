@@ -9,12 +9,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Iterator, Mapping, MutableMapping
 
 PATH_MAX: Final = 4096
 """apk's buffer for a URL or a value with its final NUL, in bytes; it also bounds variables that double one another."""
+MOST_VARIABLES: Final = 1000
+"""How many variables are followed; apk has no such limit, but no memory is endless."""
 
 _VARIABLE = re.compile(rb"\$\{([^}]*)\}")
+_REFERENCE = re.compile(rb"\$\{([^}:]*)")
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
 _LENGTH = re.compile(rb"[0-9]*")
 _OPTION = re.compile(rb"(-[^ \t]*)[ \t]*")
@@ -29,6 +32,8 @@ def expand(text: bytes, variables: Mapping[bytes, bytes]) -> bytes:
 
     :raises VariableError: no such variable, a bad reference, or more text than apk has room for.
     """
+    if b"${" not in text and len(text) < PATH_MAX:
+        return text
     pieces: list[bytes] = []
     kept = size = 0
     while (begin := text.find(b"${", kept)) >= 0:
@@ -59,6 +64,11 @@ def _value(reference: bytes, variables: Mapping[bytes, bytes]) -> bytes:
     return value[: int(length or b"0")] if len(length) <= len(str(PATH_MAX)) else value
 
 
+def values_in(text: bytes, variables: Mapping[bytes, bytes]) -> Iterator[bytes | None]:
+    """Return the values of the variables in a text, in order; None for one that there is not."""
+    return map(variables.get, _REFERENCE.findall(text))
+
+
 def define(rest: bytes, variables: MutableMapping[bytes, bytes]) -> None:
     """Take what follows the word ``set``: ``[-default] NAME=VALUE``.
 
@@ -74,5 +84,8 @@ def define(rest: bytes, variables: MutableMapping[bytes, bytes]) -> None:
     if not equals or not _NAME.fullmatch(name) or name.startswith(b"APK_"):
         raise VariableError("no variable definition: set NAME=VALUE")
     value = expand(value, variables)
-    if overwrite or name not in variables:
-        variables[name] = value
+    if name in variables and not overwrite:
+        return
+    if name not in variables and len(variables) >= MOST_VARIABLES:
+        raise VariableError(f"more than {MOST_VARIABLES} variables, which mirrorctl does not follow")
+    variables[name] = value
