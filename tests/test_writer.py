@@ -6,14 +6,16 @@ import errno
 import json
 import os
 import shutil
+import signal
 import stat
 import struct
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from mirrorctl.core.errors import CatalogError, RepositoriesError
+from mirrorctl.core.errors import CatalogError, RepositoriesError, StoppedError
 from mirrorctl.effects import apply
 from mirrorctl.effects.host import read_system
 from mirrorctl.effects.rootfs import resolve
@@ -46,6 +48,22 @@ def test_write_and_undo(root: Path) -> None:
     assert not (root / RECORD[1:]).exists()
     with pytest.raises(RepositoriesError, match="nothing to undo"):
         undo(root)
+
+
+def test_a_signal_that_waits_is_told_and_nothing_is_changed(root: Path) -> None:
+    """In this process, with a signal that is pending; tests/test_writer_crash.py has them at every step of another."""
+    before = (root / MAIN[1:]).read_bytes()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        with pytest.raises(StoppedError, match="stopped by SIGTERM before anything was changed") as stopped:
+            write(root, to(root, NEW_LINES))
+    finally:
+        handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # if it still waits, it is gone now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.signal(signal.SIGTERM, handler)
+    assert stopped.value.signal_number == signal.SIGTERM
+    assert (root / MAIN[1:]).read_bytes() == before
 
 
 def test_no_change_touches_nothing(root: Path) -> None:
