@@ -92,18 +92,31 @@ def as_json(figures: Sequence[Figures], results: Sequence[Result], job: str) -> 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.simulate", description="mirrorctl and its peers on drawn networks")
-    parser.add_argument("--networks", type=int, default=200, help="how many (200)")
+    parser.add_argument("--networks", type=_positive, default=200, help="how many (200)")
     parser.add_argument("--seed", type=int, default=0, help="of the first (0); the others follow")
     parser.add_argument("--from", dest="vantage", choices=VANTAGES, help="seen from there; else by seed")
     parser.add_argument(
         "--peers", type=_peers, default=list(PEERS), metavar="ID,ID", help=f"all, none, or of {', '.join(PEERS)}"
     )
     parser.add_argument("--job", choices=JOBS, default="typical", help="of apk, that is predicted and done")
-    parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
-    parser.add_argument("--plot", type=Path, metavar="FILE.svg")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--jobs", type=_positive, default=1, help="processes (1)")
+    parser.add_argument("--plot", type=_writable, metavar="FILE.svg")
+    parser.add_argument("--json", type=_writable, metavar="FILE")
     parser.add_argument("--herd", action="store_true", help="instead: ten thousand builders choose in one minute")
     return parser.parse_args(words)
+
+
+def _positive(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"takes a whole number above 0, not '{text}'")
+
+
+def _writable(text: str) -> Path:
+    """Look now, not when all the work is done, whether there is a place for the file."""
+    if Path(text).parent.is_dir():
+        return Path(text)
+    raise argparse.ArgumentTypeError(f"there is no folder {Path(text).parent}")
 
 
 def _peers(text: str) -> list[str]:

@@ -207,3 +207,9 @@ def test_an_error_that_nobody_foresaw_is_one_line_too(
     monkeypatch.setenv("MIRRORCTL_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+@pytest.mark.parametrize("words", [("use",), ("pick", "--yes", "--include"), ("mirrors", "add")])
+def test_a_password_is_not_repeated(program: Program, words: tuple[str, ...]) -> None:
+    run = program(*words, "https://bob:s3cr3t@mirror.example.org/alpine")
+    assert "s3cr3t" not in run.out + run.err

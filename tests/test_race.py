@@ -435,3 +435,39 @@ def test_the_size_that_a_broken_mirror_tells_does_not_make_the_decision_too_late
     run = run_race(draw(9138, "US"))
     assert run.host in run.scene.usable
     assert run.outcome.seconds < run.outcome.plan.budget
+
+
+# What a fresh pair of eyes found
+
+
+def test_mirrors_known_to_be_stale_do_not_outvote_fresh_ones() -> None:
+    """Five copies of ten days ago, further away: nobody reads their community, and nobody has to."""
+    stale = FAULTS["stale"]
+    ways = {f"fresh{number}": good(rtt=0.01 + number / 1000) for number in range(3)}
+    old = {f"old{number}": stale(good(rtt=0.02 + number / 1000)) for number in range(5)}
+    run = run_race(scene_of({**ways, **old}, broken=tuple(old)))
+    assert run.name in ways
+    assert run.outcome.seconds < 4.0
+
+
+def test_a_mirror_that_tells_no_size_is_no_trouble_on_a_slow_link() -> None:
+    ways = {f"m{number}": replace(good(rtt=0.01 + number / 1000), tells_size=number > 0) for number in range(4)}
+    assert run_race(scene_of(ways, link_rate=3e6)).host is not None
+
+
+@pytest.mark.parametrize("near", [2, 3])
+def test_finalists_that_stall_make_room_for_one_that_was_only_asked(near: int) -> None:
+    stalls = {
+        f"near{number}": replace(good(rtt=0.01 + number / 1000), fault_path="community", stalls_after=100_000)
+        for number in range(near)
+    }
+    run = run_race(scene_of({**stalls, "far": good(rtt=0.15)}, broken=tuple(stalls)))
+    assert run.name == "far"
+
+
+def test_a_state_that_half_of_them_have_is_looked_at_before_the_other_is_chosen() -> None:
+    stale = FAULTS["stale community"]
+    old = {f"old{number}": stale(good(rtt=0.01 + number / 1000)) for number in range(2)}
+    fresh = {f"fresh{number}": good(rtt=0.012 + number / 1000) for number in range(3)}
+    run = run_race(scene_of({**old, **fresh}, broken=tuple(old)))
+    assert run.name in fresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from mirrorctl.core.errors import (
 if TYPE_CHECKING:
     from mirrorctl.core.report import Json
 
+_PASSWORD: Final = re.compile(r"(://[^/@\s:]*:)[^/@\s]+@")
 _EXIT_STATUS: Final = {UsageError: 2, NoUsableMirrorError: 3, CatalogError: 4, RepositoriesError: 5}
 
 
@@ -76,7 +78,8 @@ def exit_status(error: MirrorctlError) -> int:
 
 
 def print_error(message: str, status: int) -> None:
-    """Print an error for a person, and as an object where JSON is promised."""
+    """Print an error for a person, and as an object where JSON is promised; what may be a password is hidden."""
+    message = _PASSWORD.sub(r"\1***@", message)
     print(f"mirrorctl: {message}", file=sys.stderr)
     if _MODE.json and not _MODE.answered:
         print(json.dumps({"error": message, "exit_status": status}, indent=2))

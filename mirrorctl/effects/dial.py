@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import resource
 import socket
 import struct
 import threading
@@ -59,6 +60,9 @@ class Names:
         self._took: dict[tuple[str, int], float] = {}
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads = 0
+        # Each may have a file open, and so may what is imported meanwhile.
+        self._most = min(_MOST_THREADS, max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3, 1))
+        self._room = asyncio.Semaphore(self._most)
         self._idle = threading.Semaphore(0)
         """Counts the threads that have nothing to do."""
         self._short = False
@@ -107,7 +111,8 @@ class Names:
         addresses = await self.resolve(host, port)
         if (dialled := self._ways.get((host, port))) and (way := await asyncio.wrap_future(dialled)):
             return way
-        sock, way = await first_that_takes(addresses, port)
+        async with self._room:
+            sock, way = await first_that_takes(addresses, port)
         sock.close()
         return way
 
@@ -124,7 +129,7 @@ class Names:
         self._found[host, port] = found
         self._queue.put(lambda: self._look_up(host, port, found, way))
         if not self._idle.acquire(blocking=False):
-            if self._threads < _MOST_THREADS and begin(self._work):
+            if self._threads < self._most and begin(self._work):
                 self._threads += 1
             else:  # the others will do it
                 self._short = True

@@ -60,6 +60,10 @@ class Field:
         """Predict anew what may have changed by now, and set the bar."""
         for runner in self.runners if self.link.notice(now) else self.running(Probe.READ):
             runner.judge(self.plan.job, now, self.link.rate)
+        self.set_bar()
+
+    def set_bar(self) -> None:
+        """Set the bar by those who could be chosen for all that is known now."""
         fit = [runner for runner in self.runners if self.verdict.counts(runner)]
         self.bar = min(map(expected, fit), default=inf) * (1 - self.plan.limits.indifference)
 

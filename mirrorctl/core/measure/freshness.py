@@ -35,7 +35,8 @@ class Freshness:
     def update(self) -> None:
         """Take in what was seen since."""
         self._newest = newest_builds(sample for each in self._runners for sample in each.samples)
-        fit = [runner for runner in self._runners if runner.usable]
+        # Who is known to be stale has no vote, not on its other indexes either.
+        fit = [runner for runner in self._runners if runner.usable and not self.stale(runner)]
         for target in self._plan.targets:
             votes = Counter(runner.sizes[target] for runner in fit if target in runner.sizes)
             read = {runner.sizes[target] for runner in fit if target in runner.verified}
@@ -50,14 +51,19 @@ class Freshness:
         """Return whether clearly more mirrors have a state of some index that nobody has read to compare with."""
         return any(self._unread[target] > self._votes[target][size] + 1 for target, size in runner.sizes.items())
 
+    def is_doubtful(self, runner: Runner) -> bool:
+        """Return whether as many mirrors have a state of some index that nobody has read to compare with."""
+        return any(self._unread[target] >= self._votes[target][size] for target, size in runner.sizes.items())
+
     def is_unread(self, runner: Runner) -> bool:
         """Return whether it has an index in a state that nobody was seen to have whole."""
         return any(size not in self._read[target] for target, size in runner.sizes.items())
 
     def is_vouched_for(self, runner: Runner) -> bool:
         """Return whether another mirror has each index in the same state, or in one that was read to compare with."""
-        return not self.is_outvoted(runner) and all(self._is_compared(runner, target) for target in self._plan.targets)
+        return not self.is_doubtful(runner) and all(self._is_compared(runner, target) for target in self._plan.targets)
 
     def _is_compared(self, runner: Runner, target: Target) -> bool:
+        size = runner.sizes.get(target)  # none if it does not tell
         others = [each for each in self._runners if each is not runner and each.usable]
-        return any(target in each.verified or each.sizes.get(target) == runner.sizes[target] for each in others)
+        return any(target in each.verified or (size and each.sizes.get(target) == size) for each in others)

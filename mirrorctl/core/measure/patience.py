@@ -85,6 +85,8 @@ class Patience:
         """Return whether it keeps others waiting, and is not on the way to end in time."""
         if not self.is_late(runner, now):
             return False
+        if self._is_silent(runner, now) and self._has_any():
+            return True
         left = self.end - _RESERVE * self._plan.budget - now
         rate = runner.meter.rate(shared=runner.shared, now=now).high
         waiting = any(map(self._field.worth_reading, self._field.to_read))
@@ -93,11 +95,11 @@ class Patience:
     def has_stalled(self, finalist: Runner, now: float) -> bool:
         """Return whether somebody else should be tried: nothing comes, or far less than was expected."""
         field = self._field
-        silent = now - max(finalist.began, finalist.carried_until) > _SLOW + 4 * finalist.trip
-        if not silent and now - finalist.began <= _SLOW + _SLOWER * field.update_seconds(finalist):
+        slow = now - finalist.began > _SLOW + _SLOWER * field.update_seconds(finalist)
+        if not slow and not self._is_silent(finalist, now):
             return False
         others = (each for each in field.runners if each is not finalist)
-        return field.verdict.leader() is not None or any(map(field.verdict.counts, others))
+        return bool(field.verdict.leader() or field.to_read) or any(map(field.verdict.counts, others))
 
     def is_crowded(self, now: float) -> bool:
         """Return whether those that are read are slow together, so that one alone is sooner over, and tells more."""
@@ -125,6 +127,10 @@ class Patience:
         if runner.addresses is None:
             return waited < _LATE_NAMES
         return waited * self._plan.job.requests < self._field.hurdle(runner)
+
+    def _is_silent(self, runner: Runner, now: float) -> bool:
+        """Return whether nothing has come for longer than a request or a lost packet explains."""
+        return now - max(runner.began, runner.carried_until) > _SLOW + 4 * runner.trip
 
     def _has_any(self) -> bool:
         """Return whether there is somebody who could be chosen for all that is known."""

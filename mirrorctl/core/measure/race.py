@@ -68,7 +68,9 @@ class Race:
             return [self._start(runner, Probe.CONNECT, now) for runner in self.runners]
         self._field.judge(now)
         patience = self._patience
-        moves = [*self._stops(patience, now), *self._asks(patience, now), *self._reads(patience, now)]
+        moves: list[Move] = [*self._stops(patience, now)]
+        self._field.set_bar()  # who was stopped may have been it
+        moves += [*self._asks(patience, now), *self._reads(patience, now)]
         if patience.is_settled(now):
             moves += self._final(patience, now)
         return moves
