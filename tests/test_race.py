@@ -471,3 +471,10 @@ def test_a_state_that_half_of_them_have_is_looked_at_before_the_other_is_chosen(
     fresh = {f"fresh{number}": good(rtt=0.012 + number / 1000) for number in range(3)}
     run = run_race(scene_of({**old, **fresh}, broken=tuple(old)))
     assert run.name in fresh
+
+
+def test_a_transfer_that_stalls_does_not_hold_up_the_finals() -> None:
+    """Nobody waits to be read, so only the finals do."""
+    run = run_race(scene_of({"ours": good(rtt=0.02), "stalls": FAULTS["stalls"](good(rtt=0.01))}, broken=("stalls",)))
+    assert run.name == "ours"
+    assert run.outcome.seconds < 2.5

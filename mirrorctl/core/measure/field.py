@@ -81,7 +81,8 @@ class Field:
     @property
     def to_read(self) -> list[Runner]:
         """Those whose first index could be read, in no order."""
-        return [runner for runner in self.runners if runner.idle and not runner.verified and runner.answered]
+        idle = [runner for runner in self.runners if runner.idle and not runner.verified and runner.answered]
+        return [runner for runner in idle if not runner.stopped or self.bar == inf]
 
     @property
     def reads_done(self) -> int:

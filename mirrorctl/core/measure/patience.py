@@ -85,7 +85,7 @@ class Patience:
         """Return whether it keeps others waiting, and is not on the way to end in time."""
         if not self.is_late(runner, now):
             return False
-        if self._is_silent(runner, now) and self._has_any():
+        if self.is_silent(runner, now) and self._has_any():
             return True
         left = self.end - _RESERVE * self._plan.budget - now
         rate = runner.meter.rate(shared=runner.shared, now=now).high
@@ -96,7 +96,7 @@ class Patience:
         """Return whether somebody else should be tried: nothing comes, or far less than was expected."""
         field = self._field
         slow = now - finalist.began > _SLOW + _SLOWER * field.update_seconds(finalist)
-        if not slow and not self._is_silent(finalist, now):
+        if not slow and not self.is_silent(finalist, now):
             return False
         others = (each for each in field.runners if each is not finalist)
         return bool(field.verdict.leader() or field.to_read) or any(map(field.verdict.counts, others))
@@ -128,7 +128,7 @@ class Patience:
             return waited < _LATE_NAMES
         return waited * self._plan.job.requests < self._field.hurdle(runner)
 
-    def _is_silent(self, runner: Runner, now: float) -> bool:
+    def is_silent(self, runner: Runner, now: float) -> bool:
         """Return whether nothing has come for longer than a request or a lost packet explains."""
         return now - max(runner.began, runner.carried_until) > _SLOW + 4 * runner.trip
 

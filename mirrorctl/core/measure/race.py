@@ -97,7 +97,7 @@ class Race:
                 or hurried
                 or patience.is_stuck(runner, now)
             ):
-                yield self._stop(runner, now)
+                yield self._stop(runner, now, stalled=patience.is_silent(runner, now))
 
     def _asks(self, patience: Patience, now: float) -> Iterator[Move]:
         field, limits = self._field, self.plan.limits
@@ -154,8 +154,8 @@ class Race:
             targets = self.plan.targets
         return Start(runner, probe, targets or self.plan.targets[:1], alone)
 
-    def _stop(self, runner: Runner, now: float) -> Stop:
-        runner.stop(self.plan.job, now, self._field.link.rate)
+    def _stop(self, runner: Runner, now: float, *, stalled: bool = False) -> Stop:
+        runner.stop(self.plan.job, now, self._field.link.rate, stalled=stalled)
         return Stop(runner)
 
     def _bytes_spent(self) -> bool:

@@ -57,7 +57,7 @@ class Runner:
     sizes: dict[Target, int] = field(default_factory=dict)
     """Bytes of its indexes, as it says or as they were."""
     stopped: bool = False
-    """Whether its final was stopped, since it stalled."""
+    """Whether a transfer of it was stopped since it stalled; it is tried again only when there is nobody else."""
     partial: Interval | None = None
     """The rate of a transfer that was stopped."""
     received: int = 0
@@ -107,10 +107,10 @@ class Runner:
             self.shared = 1
             self.reading = self.stopped = False
 
-    def stop(self, job: Job, now: float, link_rate: float) -> None:
+    def stop(self, job: Job, now: float, link_rate: float, *, stalled: bool = False) -> None:
         """Note that its transfer is stopped; what it showed is kept."""
         self.partial = self._rate_now(now)
-        self.stopped = self.alone
+        self.stopped = self.alone or stalled
         self.probe = None
         self.judge(job, now, link_rate)
 
