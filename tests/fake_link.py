@@ -142,6 +142,12 @@ class AccessLink:
         """Return virtual seconds."""
         return self.loop.time()
 
+    def set_rate(self, rate: float) -> None:
+        """Change it, from now on."""
+        self.update()
+        self._rate = rate
+        self.update()
+
     def begin(self, flow: Flow) -> Flow:
         """Let a body come, from now on."""
         self.update()

@@ -277,6 +277,10 @@ class ScriptedNetwork:
             inf if silent else self._shaken(way.rtt, way) + way.think + self._lost(way, way.rtt + _RESENT_LATER)
         )
 
+    def set_link_rate(self, rate: float) -> None:
+        """Change the access link's rate, bytes per second, from now on."""
+        self._link.set_rate(rate)
+
     def begin(self, size: int, way: Way, connection: Connection, *, moment: float = MOMENT) -> Flow:
         """Begin to receive a body.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from math import inf
 from statistics import median
@@ -9,15 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mirrorctl import prober
 from mirrorctl.core.measure.cost import JOBS
 from mirrorctl.core.measure.plan import Limits
 from mirrorctl.core.measure.race import Race
 from mirrorctl.core.measure.rank import State
 from mirrorctl.core.model import Stage
 from tests.drawn import draw, quantile
+from tests.fakes import ScriptedNetwork, run_virtual
 from tests.scenes import (
     COMMUNITY,
     FAULTS,
+    KEYS,
     MAIN,
     TARGETS,
     Run,
@@ -478,3 +482,32 @@ def test_a_transfer_that_stalls_does_not_hold_up_the_finals() -> None:
     run = run_race(scene_of({"ours": good(rtt=0.02), "stalls": FAULTS["stalls"](good(rtt=0.01))}, broken=("stalls",)))
     assert run.name == "ours"
     assert run.outcome.seconds < 2.5
+
+
+def test_a_finalist_that_stalled_is_tried_again_when_there_is_nobody_else() -> None:
+    """Our own network rests while the best is proven, and the next one turns out to be broken."""
+    broken = FAULTS["truncated community"](good(rtt=0.03))
+    scene = scene_of({"rested": good(rtt=0.01), "broken": broken}, broken=("broken",))
+
+    async def main() -> str | None:
+        network = ScriptedNetwork(scene.ways)
+        race = Race(plan_for(scene))
+        proving = asyncio.Event()
+
+        def watch(race: Race) -> None:
+            if any(runner.alone for runner in race.runners):
+                proving.set()
+
+        async def rest() -> None:
+            await proving.wait()
+            network.set_link_rate(1.0)
+            await asyncio.sleep(0.65)
+            network.set_link_rate(scene.link_rate)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(rest())
+            tasks.create_task(prober.run(race, network, KEYS, watch))
+        chosen = race.verdict.chosen()
+        return chosen.candidate.mirror.id if chosen else None
+
+    assert run_virtual(main()) == "rested.example"

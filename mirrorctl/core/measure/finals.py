@@ -32,8 +32,11 @@ class Finals:
         :param enough: so many bytes were fetched that only the first proof is worth more.
         """
         verdict = self._field.verdict
-        rest = [each for each in self._field.runners if each.idle and each.verified and not each.stopped]
-        rest = [each for each in rest if not verdict.is_stale(each) and not (each.ran_alone and verdict.proven(each))]
+        idle = [each for each in self._field.runners if each.idle and each.verified and not verdict.is_stale(each)]
+        left = [each for each in idle if not (each.ran_alone and verdict.proven(each))]
+        rest = [each for each in left if not each.stopped]
+        if not rest and not verdict.leader():  # all have stalled: perhaps it was our own network that did
+            rest = left
         finalist = None
         if verdict.leader() is None:  # if nobody seems to be in time, the estimate may be wrong
             in_time = [each for each in rest if patience.is_in_time(each, now)]
