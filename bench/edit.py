@@ -146,6 +146,8 @@ def measured(content: bytes, work: str, generation: int) -> tuple[float, float]:
 
 def main(words: list[str]) -> None:
     """Print the table, for the shapes that are named or for all."""
+    if unknown := [word for word in words if word not in SHAPES]:
+        sys.exit(f"bench.edit: no shape '{unknown[0]}': there are {', '.join(SHAPES)}")
     print("| 10 MB of | apk | " + " | ".join(f"{work}, s | MB" for work in WORK) + " |")
     print("|---|---|" + "---|---|" * len(WORK))
     worst = [0.0] * (2 * len(WORK))

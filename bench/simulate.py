@@ -12,10 +12,8 @@ import argparse
 import functools
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from math import isfinite
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +22,7 @@ from bench.simulation import herd
 from bench.simulation.contest import ORACLE, OURS, Result, contest
 from bench.simulation.figures import by_vantage, figures_of, table
 from bench.simulation.plot import draw_plot
+from bench.simulation.processes import each
 from mirrorctl.core.measure.cost import JOBS
 from tests.drawn import VANTAGES, draw
 
@@ -39,10 +38,19 @@ _AT_ONCE: Final = 8
 def main(words: Sequence[str] | None = None) -> int:
     """Run what the command line asks for."""
     asked = _parse(words)
+    try:
+        _simulate(asked)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _simulate(asked: argparse.Namespace) -> None:
     if asked.herd:
         for line in herd.report(asked.seed, [asked.vantage] if asked.vantage else VANTAGES, asked.jobs):
             print(line, flush=True)
-        return 0
+        return
     results = run(range(asked.seed, asked.seed + asked.networks), asked.vantage, asked.peers, asked.job, asked.jobs)
     figures = figures_of(results)
     print(f"{asked.networks} networks, seeds {asked.seed} to {asked.seed + asked.networks - 1}, {asked.job} job")
@@ -51,7 +59,6 @@ def main(words: Sequence[str] | None = None) -> int:
         asked.json.write_text(as_json(figures, results, asked.job), encoding="ascii")
     if asked.plot:
         asked.plot.write_text(draw_plot(figures, asked.job), encoding="utf-8")
-    return 0
 
 
 def run(
@@ -59,11 +66,7 @@ def run(
 ) -> list[Result]:
     """Return the results of mirrorctl, these peers, and the best there is, on the networks of these seeds."""
     one = functools.partial(_one, vantage=vantage, strategies=(OURS, *peers, ORACLE), job=job)
-    if processes == 1:
-        each = map(one, seeds)
-        return [result for results in each for result in results]
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        return [result for results in pool.map(one, seeds, chunksize=_AT_ONCE) for result in results]
+    return [result for results in each(one, seeds, processes, _AT_ONCE) for result in results]
 
 
 def _one(seed: int, vantage: str | None, strategies: Sequence[str], job: str) -> list[Result]:

@@ -159,7 +159,7 @@ def measure(
     names = Names()
     names.dial(first_stop(candidate.url, environ) for candidate in plan.candidates)
 
-    from mirrorctl.core.index import load_verifier  # noqa: PLC0415
+    from mirrorctl.core.index.signature import load_verifier  # noqa: PLC0415
     from mirrorctl.core.measure.race import Race  # noqa: PLC0415
     from mirrorctl.core.outcome import outcome_of  # noqa: PLC0415
     from mirrorctl.effects.background import begin  # noqa: PLC0415

@@ -11,8 +11,9 @@ import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.errors import CatalogError
-from mirrorctl.core.index import BadIndexError, IndexReader, Verified, check_trust, signer
+from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.reader import IndexReader, Verified
+from mirrorctl.core.index.signature import check_trust, signer
 from mirrorctl.core.measure.runner import Probe, Runner, Start, Stop
 from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
 from mirrorctl.core.model import Failure, Stage
@@ -110,27 +111,6 @@ async def run(
             await asyncio.wait(ending, timeout=_TICK)
 
 
-async def download(network: Network, url: str, most_bytes: int, seconds: float) -> bytes:
-    """Return what is at the URL.
-
-    :raises CatalogError: it cannot be had in that time, or is longer.
-    """
-    content = bytearray()
-    try:
-        async with asyncio.timeout(seconds), network.get(url) as response:
-            if response.status != _FOUND[0]:
-                raise CatalogError(f"{url} answers with status {response.status}; the catalog is as it was")
-            async for chunk in response.chunks():
-                content += chunk
-                if len(content) > most_bytes:
-                    raise CatalogError(f"{url} sends more than {most_bytes >> 20} MiB; the catalog is as it was")
-    except RequestFailedError as error:
-        raise CatalogError(f"{url} cannot be had: {error.failure}; the catalog is as it was, try later") from None
-    except TimeoutError:
-        raise CatalogError(f"{url} did not come within {seconds:g} s; the catalog is as it was, try later") from None
-    return bytes(content)
-
-
 async def _look(race: Race, network: Network, keys: Mapping[str, bytes], verified: Verified, move: Start) -> None:
     """Do one look; what it sees goes to the race as it is seen."""
     runner, limits = move.runner, race.plan.limits
@@ -214,7 +194,7 @@ async def _read(
             runner.arrive(network.now(), len(chunk))
             race.bytes += len(chunk)
     index, meter = reader.finish(), runner.meter
-    signed_by = signer(index, keys)
+    signed_by = signer(index.signatures, index.digests, keys)
     verified.add(target.arch, index)
     return Served(
         target=target,

@@ -6,19 +6,23 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.catalog.layer import Layer, read_layer
 from mirrorctl.core.catalog.own_file import render_layer
 from mirrorctl.core.catalog.refresh import Refresh, refresh
 from mirrorctl.core.catalog.sources import MAX_BYTES, SOURCES
-from mirrorctl.core.errors import UsageError
+from mirrorctl.core.errors import CatalogError, UsageError
 from mirrorctl.effects.catalogs import own_catalog_path, read_catalog_files, read_own, refreshed_path
 from mirrorctl.effects.net import AiohttpNetwork
 from mirrorctl.effects.writer import write_plain
-from mirrorctl.prober import download
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from mirrorctl.prober import Network
+
+_OK = 200
 
 
 def fetch(url: str, most_bytes: int, seconds: float, environ: Mapping[str, str], began: float) -> bytes:
@@ -32,6 +36,27 @@ def fetch(url: str, most_bytes: int, seconds: float, environ: Mapping[str, str],
             return await download(network, url, most_bytes, seconds)
 
     return asyncio.run(fetch_on_network())
+
+
+async def download(network: Network, url: str, most_bytes: int, seconds: float) -> bytes:
+    """Return what is at the URL.
+
+    :raises CatalogError: it cannot be had in that time, or is longer.
+    """
+    content = bytearray()
+    try:
+        async with asyncio.timeout(seconds), network.get(url) as response:
+            if response.status != _OK:
+                raise CatalogError(f"{url} answers with status {response.status}; the catalog is as it was")
+            async for chunk in response.chunks():
+                content += chunk
+                if len(content) > most_bytes:
+                    raise CatalogError(f"{url} sends more than {most_bytes >> 20} MiB; the catalog is as it was")
+    except RequestFailedError as error:
+        raise CatalogError(f"{url} cannot be had: {error.failure}; the catalog is as it was, try later") from None
+    except TimeoutError:
+        raise CatalogError(f"{url} did not come within {seconds:g} s; the catalog is as it was, try later") from None
+    return bytes(content)
 
 
 def change_own_catalog(environ: Mapping[str, str], change: Callable[[bytes | None, str], bytes]) -> Path:

@@ -52,12 +52,15 @@ FOREIGN: Final = (
 )
 """Parts of names of environment variables that would change what the program does."""
 _TELLING: Final = """
-import pathlib, sys
-from mirrorctl.cli import main
-try:
-    main()
-finally:
+import os, pathlib, sys
+from mirrorctl.__main__ import run
+leave = os._exit
+def tell(status):
     sys.stderr.write(pathlib.Path("/proc/self/status").read_text())
+    sys.stderr.flush()
+    leave(status)
+os._exit = tell
+run()
 """
 NEWEST: Final = datetime.now(UTC) - timedelta(hours=2)
 

@@ -213,3 +213,12 @@ def test_names_may_be_given_with_commas(program: Program) -> None:
     assert program("enable", "testing,edge/main").status == 0
     assert "@testing" in program.content
     assert "@edge" in program.content
+
+
+@pytest.mark.parametrize("command", ["enable", "disable"])
+@pytest.mark.parametrize("word", ["", ",", " "])
+def test_a_name_that_is_empty_is_told(program: Program, command: str, word: str) -> None:
+    """As an unset variable of a script is."""
+    run = program(command, word)
+    assert run.status == 2
+    assert f"'{word}' names no repository: give one of main" in run.err

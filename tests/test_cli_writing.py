@@ -91,24 +91,22 @@ def test_a_signal_is_told_to_scripts_too(program: Program) -> None:
     assert told(found) == message
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_shell_sees_the_status_of_the_signal(program: Program, number: signal.Signals, status: int) -> None:
-    script = STRUCK.format(call="fchmod", at=1, number=int(number))
-    done = subprocess.run(
-        [
-            "/bin/sh",
-            "-c",
-            '"$0" -c "$1" disable community --root "$2"; echo "status $?"',
-            sys.executable,
-            script,
-            str(program.root),
-        ],
+def in_shell(program: Program, line: str, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of sh with Python, a script for it, and the root as its $0, $1 and $2."""
+    return subprocess.run(
+        ["/bin/sh", "-c", line, sys.executable, script, str(program.root)],
         env=program.environment({"MIRRORCTL_MIRRORS": str(program.catalog)}),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_shell_sees_the_status_of_the_signal(program: Program, number: signal.Signals, status: int) -> None:
+    script = STRUCK.format(call="fchmod", at=1, number=int(number))
+    done = in_shell(program, '"$0" -c "$1" disable community --root "$2"; echo "status $?"', script)
     assert f"status {status}\n" in done.stdout
     assert f"mirrorctl: stopped by {number.name} before anything was changed" in done.stderr
 
@@ -116,21 +114,7 @@ def test_a_shell_sees_the_status_of_the_signal(program: Program, number: signal.
 def test_a_signal_that_is_ignored_is_no_reason_to_stop(program: Program) -> None:
     """As nohup does with SIGHUP, and a shell with SIGINT for what runs in the background."""
     script = STRUCK.format(call="rename", at=1, number=int(signal.SIGHUP))
-    done = subprocess.run(
-        [
-            "/bin/sh",
-            "-c",
-            'trap "" HUP; exec "$0" -c "$1" disable community --root "$2"',
-            sys.executable,
-            script,
-            str(program.root),
-        ],
-        env=program.environment({"MIRRORCTL_MIRRORS": str(program.catalog)}),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = in_shell(program, 'trap "" HUP; exec "$0" -c "$1" disable community --root "$2"', script)
     assert done.returncode == 0, done.stderr
     assert "#" in program.content
 

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirrorctl.core.repositories.diff import LONGEST, MOST_LINES, diff, unified_diff
+from mirrorctl.core.repositories.secrets import secret_variables
 
 PATH = "/etc/apk/repositories"
+NO_SECRETS: frozenset[str] = frozenset()
 
 
 def test_equal_files_have_no_diff() -> None:
@@ -107,7 +109,7 @@ def test_a_diff_can_be_followed(lines: list[bytes], data: st.DataObject) -> None
         at = data.draw(st.integers(0, len(new)))
         new[at : at + data.draw(st.integers(0, 1))] = data.draw(st.sampled_from(([], [b"a"], [b"x"], [b"", b"c"])))
     before, after = (b"".join(line + b"\n" for line in each) for each in (lines, new))
-    told = diff(before, after, PATH)
+    told = diff(before, after, PATH, NO_SECRETS)
     hunks = told.text.splitlines()[2:]
     at, result = 0, list[bytes]()
     for line in hunks:
@@ -131,7 +133,7 @@ def test_a_diff_can_be_followed(lines: list[bytes], data: st.DataObject) -> None
 def test_nobody_reads_a_hundred_thousand_lines(shift: bytes) -> None:
     """The first ones are shown, the others are counted, whether or not they still are side by side."""
     before = b"".join(b"a%d\nsame\n" % number for number in range(20_000))
-    told = diff(before, shift + before.replace(b"a", b"b").replace(b"sbme", b"same"), PATH)
+    told = diff(before, shift + before.replace(b"a", b"b").replace(b"sbme", b"same"), PATH, NO_SECRETS)
     assert (told.removed, told.added) == (20_000, 20_000 + bool(shift))
     lines = told.text.splitlines()
     assert len(lines) < 10 * MOST_LINES
@@ -142,7 +144,7 @@ def test_nobody_reads_a_hundred_thousand_lines(shift: bytes) -> None:
 
 def test_a_stretch_is_cut() -> None:
     """Both what was there and what comes."""
-    told = diff(b"a\n" * 5_000, b"b\n" * 4_000 + b"last\n", PATH)
+    told = diff(b"a\n" * 5_000, b"b\n" * 4_000 + b"last\n", PATH, NO_SECRETS)
     lines = told.text.splitlines()
     assert (told.removed, told.added) == (5_000, 4_001)
     assert lines[3:] == ["-a"] * MOST_LINES + ["+b"] * MOST_LINES + [
@@ -192,3 +194,36 @@ def test_a_diff_is_printable(before: bytes, after: bytes) -> None:
     diff = unified_diff(before, after, PATH)
     assert all(line.isprintable() for line in diff.split("\n"))
     assert bool(diff) == (before != after)
+
+
+# What must not be shown
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"set p=s3cr3t\nv2 https://bob:${p}@a.example/alpine/v3.23/main\n",
+        b"set -default u=bob:s3cr3t\nv2 https://${u}@a.example/alpine/v3.23/main\n",
+        b"set p=s3cr3t\nset u=bob:${p}\nset m=https://${u}@a.example/alpine\nv2 ${m}/v3.23 main\n",
+        b"set p=s3cr3t\nhttps://bob:${p:4}@a.example/alpine/v3.23/main\n",
+        b"https://bob:s3cr3t@a.example/alpine/v3.23/main\n",
+    ],
+)
+def test_passwords_are_hidden_wherever_they_come_from(lines: bytes) -> None:
+    assert "s3cr3t" not in unified_diff(lines, lines + b"https://b.example/alpine/v3.23/main\n", "a")
+
+
+def test_a_password_is_known_by_the_other_file_that_uses_it() -> None:
+    value, use = b"set p=s3cr3t\n", b"v2 https://bob:${p}@a.example/alpine/v3.23/main\n"
+    assert "s3cr3t" not in diff(value, value + b"# more\n", "a", secret_variables((value, use))).text
+
+
+def test_other_variables_are_shown() -> None:
+    lines = b"set m=https://a.example/alpine\nv2 ${m}/v3.23 main\n"
+    assert " set m=https://a.example/alpine\n" in unified_diff(lines, lines + b"# more\n", "a")
+    assert secret_variables((lines,)) == frozenset()
+
+
+@given(st.lists(st.sampled_from([b"set a=", b"set b=", b"${a}", b"${b}", b"://", b"@", b"/", b"x", b"\n", b" "])))
+def test_any_text_has_its_secrets_found(pieces: list[bytes]) -> None:
+    assert secret_variables((b"".join(pieces),)) <= {"a", "b"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 from dataclasses import replace
 from math import inf, isfinite
@@ -18,6 +19,7 @@ from bench.simulation.contest import ORACLE, OURS, Result, contest
 from bench.simulation.crowd import Demand, job_seconds
 from bench.simulation.figures import by_vantage, figures_of, spread, table
 from bench.simulation.plot import draw_plot
+from bench.simulation.processes import each as outcomes
 from mirrorctl.core.measure.cost import JOBS
 from tests.drawn import VANTAGES, catalog_mirrors, draw
 from tests.scenes import FAULTS, Scene, base_url, good, scene_of
@@ -263,3 +265,26 @@ def test_builders_on_a_broken_mirror_are_told_apart() -> None:
 
 def test_the_catalog_has_what_the_peers_name() -> None:
     assert {"aliyun", "ustc", *SOURCES} <= {mirror.id for mirror in catalog_mirrors()}
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_whoever_stops_before_the_end_leaves_no_process_behind(processes: int) -> None:
+    """As Ctrl-C does: it once left the program waiting for processes that were gone."""
+    results = outcomes(double, range(1000), processes)
+    assert [next(results), next(results)] == [0, 2]
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt)
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_is_told_in_a_word(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.simulate.contest", interrupted)
+    assert simulate.main(["--networks", "1", "--peers", "none"]) == 130
+    assert capsys.readouterr().err == "stopped\n"

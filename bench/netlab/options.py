@@ -30,11 +30,13 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         "--access", metavar="DOWN/UP", type=_access, help="the client's link, down/up in Mbit/s: 100/40; else by seed"
     )
     parser.add_argument("--source", metavar="DIR", type=_folder, default=_HERE, help="the tree whose mirrorctl is run")
-    parser.add_argument("--catalog", type=Path, default=_HERE / "mirrors.toml", help="whose mirrors are in the world")
+    parser.add_argument("--catalog", type=_file, default=_HERE / "mirrors.toml", help="whose mirrors are in the world")
     parser.add_argument(
         "--apk", metavar="DIR", type=_folder, help="an unpacked minirootfs: its apk does the job, in a chroot"
     )
-    parser.add_argument("--repeat", type=int, default=2, help="jobs on the chosen and on the best; the least counts")
+    parser.add_argument(
+        "--repeat", type=_positive, default=2, help="jobs on the chosen and on the best; the least counts"
+    )
     parser.add_argument(
         "--peers",
         metavar="ID,ID",
@@ -55,7 +57,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--option", metavar="WORD", action="append", default=[], help="one more word for mirrorctl pick; repeatable"
     )
-    parser.add_argument("--mtu", type=int, default=1500)
+    parser.add_argument("--mtu", type=_positive, default=1500)
     parser.add_argument("-v", "--verbose", action="store_true", help="what is in doubt about every run")
     asked = parser.parse_args(words)
     if SCRIPT in asked.peers and not asked.alpine_conf:
@@ -63,6 +65,18 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     if asked.alpine_conf and SCRIPT not in asked.peers:
         asked.peers = (SCRIPT, *asked.peers)
     return asked
+
+
+def _positive(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"takes a whole number above 0, not '{text}'")
+
+
+def _file(text: str) -> Path:
+    if Path(text).is_file():
+        return Path(text)
+    raise argparse.ArgumentTypeError(f"there is no file {text}")
 
 
 def _vantages(text: str) -> list[str]:
@@ -86,7 +100,10 @@ def _seeds(text: str) -> list[int]:
     for part in text.split(","):
         if not (match := re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part)):
             raise argparse.ArgumentTypeError(f"{text}: expected whole numbers, 1-5 or 1,4,7")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise argparse.ArgumentTypeError(f"{text}: {last} is before {first}")
+        seeds += range(first, last + 1)
     return seeds
 
 

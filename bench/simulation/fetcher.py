@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from bench.peers.fetcher import End, Reply
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.index import BadIndexError, IndexReader
+from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.reader import IndexReader
 from mirrorctl.core.model import Stage
 from tests.fake_link import Connection
 from tests.fakes import answer, path_of

@@ -11,16 +11,15 @@ from __future__ import annotations
 import functools
 import random
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from math import inf
-from multiprocessing import get_context
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bench.peers.librepo import NEAR, PATIENCE
 from bench.simulation.crowd import Demand, job_seconds
 from bench.simulation.figures import spread
+from bench.simulation.processes import each as outcomes
 from mirrorctl.core.measure.cost import JOBS
 from mirrorctl.core.measure.rank import State
 from mirrorctl.core.measure.spread import Spread
@@ -105,26 +104,26 @@ def report(seed: int, vantages: Sequence[str], processes: int = 1) -> Iterator[s
         f"{BUILDERS} builders within {MINUTE:.0f} s, {JOB.name} job, {len(networks)} networks from "
         f"{', '.join(vantages)}, seeds {seed} to {seed + SCENES - 1}; medians over the networks"
     )
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        for link in LINKS:
-            told = list(pool.map(functools.partial(_told, link=link), *zip(*networks, strict=True)))
-            yield f"\nbuilders with {link * 8e-6:.0f} Mbit/s each"
-            yield _ROW.format(
-                "",
-                "mirrors",
-                "busiest",
-                "alone",
-                *(word for each in UPLINKS for word in (f"{each} Gbit/s: median", "p95", "busiest")),
-            )
-            for way in told[0]:
-                known = median(each[way][0] for each in told)
-                yield f"{way}{f' ({known:g} mirrors each)' if known else ''}"
-                for rule in told[0][way][1]:
-                    yield _line(rule, [each[way][1][rule] for each in told])
+    for link in LINKS:
+        told = list(outcomes(functools.partial(_told, link=link), networks, processes))
+        yield f"\nbuilders with {link * 8e-6:.0f} Mbit/s each"
+        yield _ROW.format(
+            "",
+            "mirrors",
+            "busiest",
+            "alone",
+            *(word for each in UPLINKS for word in (f"{each} Gbit/s: median", "p95", "busiest")),
+        )
+        for way in told[0]:
+            known = median(each[way][0] for each in told)
+            yield f"{way}{f' ({known:g} mirrors each)' if known else ''}"
+            for rule in told[0][way][1]:
+                yield _line(rule, [each[way][1][rule] for each in told])
 
 
-def _told(vantage: str, seed: int, link: float) -> Told:
-    """Return what comes of every rule on one network."""
+def _told(network: tuple[str, int], link: float) -> Told:
+    """Return what comes of every rule on one network, that of a vantage point and a seed."""
+    vantage, seed = network
     scene = replace(draw(seed, vantage), link_rate=link)
     dice = random.Random(f"{seed} herd")
     noises = [replace(scene, seed=dice.getrandbits(32)) for _ in range(RACES)]

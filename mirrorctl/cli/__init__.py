@@ -17,7 +17,7 @@ from mirrorctl.core.errors import MirrorctlError, StoppedError
 
 
 def main() -> None:
-    """Run the command line and exit; the entry point of the console script."""
+    """Run the command line; ends in ``SystemExit``."""
     from mirrorctl.cli.app import app
 
     _open_missing_streams()

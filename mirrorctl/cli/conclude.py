@@ -15,6 +15,7 @@ from mirrorctl.core.outcome import Outcome, why_none
 from mirrorctl.core.report import ChangedFile, as_object, exclusions
 from mirrorctl.core.repositories.diff import diff
 from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite
+from mirrorctl.core.repositories.secrets import secret_variables
 from mirrorctl.pipeline import measure, write
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def apply(situation: Situation, result: Rewrite, ending: Ending) -> Applied:
     :raises RepositoriesError: the files cannot be written; they are as they were.
     """
     pairs = list(zip(situation.sources, result.contents, strict=True))
-    diffs = [diff(source.content or b"", after or b"", source.name) for source, after in pairs]
+    secrets = secret_variables(each or b"" for pair in pairs for each in (pair[0].content, pair[1]))
+    diffs = [diff(source.content or b"", after or b"", source.name, secrets) for source, after in pairs]
     files = [
         ChangedFile(source.name, source.content != after, each.text.rstrip("\n"))
         for (source, after), each in zip(pairs, diffs, strict=True)

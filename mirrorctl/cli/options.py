@@ -171,3 +171,15 @@ def words(given: list[str] | None) -> list[str]:
     """Return the words of a repeated option or argument, which may hold commas too, as in an environment variable."""
     parts = [part.strip() for word in given or () for part in word.split(",")]
     return [part for part in parts if part]
+
+
+def some_words(given: list[str]) -> list[str]:
+    """Return the words of an argument that has to name something.
+
+    :raises UsageError: it is empty, as an unset variable of a script is.
+    """
+    from mirrorctl.core.errors import UsageError
+
+    if found := words(given):
+        return found
+    raise UsageError(f"'{','.join(given)}' names no repository: give one of {KIND_NAMES}")

@@ -50,7 +50,7 @@ def enable(
       mirrorctl enable testing                 on a stable branch: @testing .../edge/testing
       mirrorctl enable edge/main edge/community --tag edge
     """
-    repositories = options.words(repositories)
+    repositories = options.some_words(repositories)
     from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
@@ -113,7 +113,7 @@ def disable(
       mirrorctl disable edge/main edge/community --remove
       mirrorctl disable v3.22/testing          a line that no mirror can serve
     """
-    repositories = options.words(repositories)
+    repositories = options.some_words(repositories)
     from mirrorctl.cli.conclude import Ending, apply, disabled_by
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.repositories.rewrite import Wishes, rewrite

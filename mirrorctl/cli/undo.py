@@ -28,16 +28,18 @@ def undo(
     """
     from mirrorctl.cli.conclude import files_object
     from mirrorctl.core.report import ChangedFile
-    from mirrorctl.core.repositories.diff import unified_diff
+    from mirrorctl.core.repositories.diff import diff
+    from mirrorctl.core.repositories.secrets import secret_variables
     from mirrorctl.effects import writer
     from mirrorctl.effects.traces import is_cut_short
 
     output = Output(as_json, quiet=quiet)
     notes = ("the last change was cut short",) if is_cut_short(root) else ()
     changes = writer.last_change(root) if dry_run else writer.undo(root)
+    secrets = secret_variables(each or b"" for change in changes for each in (change.before, change.after))
     files = [
         ChangedFile(
-            each.name, each.before != each.after, unified_diff(each.before or b"", each.after or b"", each.name)
+            each.name, each.before != each.after, diff(each.before or b"", each.after or b"", each.name, secrets).text
         )
         for each in changes
     ]

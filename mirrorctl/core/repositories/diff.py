@@ -11,7 +11,8 @@ from itertools import chain
 from operator import ne
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mirrorctl.core.repositories.document import Document, printable, to_text, without_credentials
+from mirrorctl.core.repositories.document import Document, printable, to_text
+from mirrorctl.core.repositories.secrets import secret_variables, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,13 +74,16 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
     r"""Return a unified diff, or nothing when the two are equal.
 
     Bytes that a terminal could take for commands, and those that are no text, are shown as ``\r``, ``\x1b``, ``\xff``;
-    passwords in URLs are not shown, nor is more than a person reads. So it is to be read, not to be applied.
+    passwords are not shown, nor is more than a person reads. So it is to be read, not to be applied.
     """
-    return diff(before, after, path).text
+    return diff(before, after, path, secret_variables((before, after))).text
 
 
-def diff(before: bytes, after: bytes, path: str) -> Diff:
-    """Return what ``unified_diff`` does, and how many lines have changed."""
+def diff(before: bytes, after: bytes, path: str, secrets: frozenset[str]) -> Diff:
+    """Return what ``unified_diff`` does, and how many lines have changed.
+
+    :param secrets: the variables that hold passwords, as all the files together tell.
+    """
     hunks: list[list[_Block]] = []
     removed = added = 0
     told_end = len(before)
@@ -103,7 +107,7 @@ def diff(before: bytes, after: bytes, path: str) -> Diff:
     lines = [f"--- {printable(path)}", f"+++ {printable(path)}"]
     numbers = _Numbers(before), _Numbers(after)
     for hunk in hunks:
-        lines += _told(hunk, before, told_end, after, *numbers)
+        lines += _told(hunk, before, told_end, after, numbers, secrets)
     blocks = [block for hunk in hunks for block in hunk]
     shown = sum(min(block.removed(before), MOST_LINES) + min(block.added(after), MOST_LINES) for block in blocks)
     if left := removed + added - shown:
@@ -172,7 +176,12 @@ def _lines_in(text: bytes, start: int, end: int) -> int:
 
 
 def _told(
-    hunk: list[_Block], old: bytes, old_end: int, new: bytes, old_numbers: _Numbers, new_numbers: _Numbers
+    hunk: list[_Block],
+    old: bytes,
+    old_end: int,
+    new: bytes,
+    numbers: tuple[_Numbers, _Numbers],
+    hidden: frozenset[str],
 ) -> list[str]:
     """Return the lines of a hunk, with those around them.
 
@@ -184,13 +193,13 @@ def _told(
     old_start, new_start = before, first.new - (first.old - before)
     new_after = last.new_end + after - last.old_end
     lines = [
-        f"@@ -{_range(old, old_start, after, old_numbers)} +{_range(new, new_start, new_after, new_numbers)} @@",
-        *_shown(" ", old, before, first.old),
+        f"@@ -{_range(old, old_start, after, numbers[0])} +{_range(new, new_start, new_after, numbers[1])} @@",
+        *_shown(" ", old, before, first.old, hidden),
     ]
     for block, following in zip(hunk, [*hunk[1:], None], strict=True):
-        lines += _shown("-", old, block.old, block.old_end)
-        lines += _shown("+", new, block.new, block.new_end)
-        lines += _shown(" ", old, block.old_end, after if following is None else following.old)
+        lines += _shown("-", old, block.old, block.old_end, hidden)
+        lines += _shown("+", new, block.new, block.new_end, hidden)
+        lines += _shown(" ", old, block.old_end, after if following is None else following.old, hidden)
     return lines
 
 
@@ -213,13 +222,13 @@ def _range(text: bytes, start: int, end: int, numbers: _Numbers) -> str:
     return f"{number}" if count == 1 else f"{number if count else number - 1},{count}"
 
 
-def _shown(sign: str, text: bytes, start: int, end: int) -> Iterator[str]:
+def _shown(sign: str, text: bytes, start: int, end: int, hidden: frozenset[str]) -> Iterator[str]:
     for _ in range(MOST_LINES):
         if start >= end:
             return
         stop = min(_end(text, start), end)
         ended = text[stop - 1 : stop] == b"\n"
-        line = without_credentials(to_text(text[start : min(stop - ended, start + _ROOM)]))
+        line = without_secrets(to_text(text[start : min(stop - ended, start + _ROOM)]), hidden)
         told = printable(line[: LONGEST + 1])
         yield sign + (told if len(told) <= LONGEST else told[:LONGEST] + " ...")
         if not ended:

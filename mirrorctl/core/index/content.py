@@ -1,0 +1,111 @@
+"""What is in an index? Its second member's tar, read in pieces: only counts and the newest build time are kept."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from typing import Final
+
+from mirrorctl.core.index.bad import BadIndexError
+
+MOST_DECOMPRESSED: Final = 96 << 20
+_MOST_DESCRIPTION: Final = 160
+_MOST_LINE: Final = 1 << 20
+_MOST_MEMBERS: Final = 64
+_BLOCK: Final = tarfile.BLOCKSIZE
+_BUILT = re.compile(rb"\nt:(\d{1,11})(?=[\r\n])")
+_ARCH = re.compile(rb"\nA:([^\n]*)")
+
+
+class Content:
+    """What was read of the tar so far. ``feed`` and ``finish`` raise ``BadIndexError``.
+
+    :param arch: for which packages may be listed.
+    """
+
+    def __init__(self, arch: bytes) -> None:
+        self._arch = arch
+        self.packages = 0
+        self.built_at: int | None = None
+        self.foreign_arch = ""
+        self._buffer = b""
+        self._member = ""
+        self._left = 0
+        self._padding = 0
+        self._members = 0
+        self._ended = False
+        self._seen = False
+        self._description = b""
+        self._line = b"\n"  # so that the first line of the APKINDEX is found like all others
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes of the tar."""
+        buffer = self._buffer + piece if self._buffer else piece
+        at = 0
+        while at < len(buffer) and not self._ended:
+            if self._left:
+                part = buffer[at : at + self._left]
+                at += len(part)
+                self._left -= len(part)
+                self._content(part)
+            elif self._padding:
+                step = min(self._padding, len(buffer) - at)
+                at += step
+                self._padding -= step
+            elif len(buffer) - at < _BLOCK:
+                break
+            else:
+                self._header(buffer[at : at + _BLOCK])
+                at += _BLOCK
+        self._buffer = b"" if self._ended else buffer[at:]
+
+    @property
+    def description(self) -> str:
+        """What the index says of itself."""
+        return self._description.decode("utf-8", "replace").strip()
+
+    def finish(self) -> None:
+        """Take note that the tar is over."""
+        if self._left or not self._seen:
+            raise BadIndexError("has no whole APKINDEX inside")
+        self._scan(self._line + b"\n")
+
+    def _header(self, block: bytes) -> None:
+        if not block.strip(b"\0"):
+            self._ended = True
+            return
+        self._members += 1
+        try:
+            info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            raise BadIndexError("corrupt tar inside") from None
+        if self._members > _MOST_MEMBERS or not 0 <= info.size <= MOST_DECOMPRESSED:
+            raise BadIndexError("odd tar inside")
+        self._member = info.name if info.isreg() else ""
+        self._left = info.size
+        self._padding = -info.size % _BLOCK
+        if self._member == "APKINDEX":
+            if self._seen:
+                raise BadIndexError("has two APKINDEX inside")
+            self._seen = True
+
+    def _content(self, part: bytes) -> None:
+        if self._member == "DESCRIPTION":
+            self._description = (self._description + part)[:_MOST_DESCRIPTION]
+        elif self._member == "APKINDEX":
+            lines = self._line + part
+            cut = lines.rfind(b"\n")
+            self._line = lines[cut:]
+            if len(self._line) > _MOST_LINE:
+                raise BadIndexError(f"a line of more than {_MOST_LINE >> 20} MiB inside")
+            self._scan(lines[: cut + 1])
+
+    def _scan(self, lines: bytes) -> None:
+        """Count what whole lines say; they begin and end with a newline."""
+        self.packages += lines.count(b"\nP:")
+        for built in _BUILT.findall(lines):
+            self.built_at = max(int(built), self.built_at or 0)
+        ours = lines.count(b"\nA:%s\n" % self._arch) + lines.count(b"\nA:noarch\n")
+        if not self.foreign_arch and lines.count(b"\nA:") != ours:  # counting is quick, looking is not
+            named = (found for found in _ARCH.findall(lines) if found not in (self._arch, b"noarch"))
+            self.foreign_arch = ascii(next(named, b"").decode("utf-8", "replace")[:40])[1:-1]
