@@ -11,7 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.bad import BadFileError
 from mirrorctl.core.index.reader import IndexReader, Verified
 from mirrorctl.core.index.signature import check_trust, signer
 from mirrorctl.core.measure.runner import Probe, Runner, Start, Stop
@@ -130,8 +130,8 @@ async def _look(race: Race, network: Network, keys: Mapping[str, bytes], verifie
                     race.observe(runner, seen, network.now())
     except RequestFailedError as error:
         race.observe(runner, error.failure, network.now())
-    except BadIndexError as error:
-        race.observe(runner, Failure(Stage.VERIFY, str(error)), network.now())
+    except BadFileError as error:
+        race.observe(runner, Failure(Stage.VERIFY, str(error), error.cause), network.now())
 
 
 async def _connect(network: Network, runner: Runner, patience: float) -> Connected:

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirrorctl.core.index import signature
-from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.bad import BadFileError
 from mirrorctl.core.index.content import MOST_DECOMPRESSED, Content
 from mirrorctl.core.index.reader import MOST_COMPRESSED, Index, IndexReader, Verified
 from mirrorctl.core.index.signature import check_trust, load_verifier
@@ -62,7 +62,7 @@ def signer(index: Index, keys: Mapping[str, bytes]) -> str:
 
 def refusal(raw: bytes, *, arch: str = "x86_64", piece: int = 4096) -> str:
     """Return why an index is not taken, by the reader or by whom it is signed."""
-    with pytest.raises(BadIndexError) as caught:
+    with pytest.raises(BadFileError) as caught:
         signer(read(raw, arch=arch, piece=piece), KEYS)
     text = str(caught.value)
     assert text.isascii()
@@ -137,7 +137,7 @@ def test_the_signature_is_known_as_soon_as_it_has_come() -> None:
         known.append(reader.signatures)
     assert known[0] is None
     assert known[1] is not None
-    with pytest.raises(BadIndexError, match=r"does not trust: stranger@example\.net-0002"):
+    with pytest.raises(BadFileError, match=r"does not trust: stranger@example\.net-0002"):
         check_trust(known[1], KEYS)
     assert known[2] == known[1]
 
@@ -270,7 +270,7 @@ def test_an_index_that_somebody_else_made_is_told(fault: str, reason: str, size:
 
 def test_an_unsigned_index_is_known_before_it_is_all_there() -> None:
     reader = IndexReader("x86_64")
-    with pytest.raises(BadIndexError, match=r"^unsigned$"):
+    with pytest.raises(BadFileError, match=r"^unsigned$"):
         reader.feed(unsigned(sign(index(synthetic=5000), lab_key()))[:60_000])
 
 
@@ -304,15 +304,15 @@ def test_a_name_of_a_key_is_no_way_to_write_to_the_terminal() -> None:
     ],
 )
 def test_a_broken_key_of_the_system_is_told(pem: bytes, reason: str) -> None:
-    with pytest.raises(BadIndexError, match=reason) as caught:
+    with pytest.raises(BadFileError, match=reason) as caught:
         signer(read(WHOLE), {lab_key().name: pem})
     assert lab_key().name in str(caught.value)
 
 
 def test_the_key_is_found_by_its_file_name_as_apk_2_does() -> None:
-    with pytest.raises(BadIndexError, match="does not trust"):
+    with pytest.raises(BadFileError, match="does not trust"):
         signer(read(WHOLE), {NOBODY: lab_key().public_pem})
-    with pytest.raises(BadIndexError, match="does not trust"):
+    with pytest.raises(BadFileError, match="does not trust"):
         signer(read(WHOLE), {})
 
 
@@ -502,13 +502,13 @@ def test_who_has_loaded_the_verifier_loads_nothing_more_for_it() -> None:
     """In a process of its own; an index signed by nobody goes through all imports."""
     code = (
         "import sys\n"
-        "from mirrorctl.core.index.bad import BadIndexError\n"
+        "from mirrorctl.core.index.bad import BadFileError\n"
         "from mirrorctl.core.index.signature import load_verifier, signer\n"
         "def loaded(): return {name for name in sys.modules if name.startswith('cryptography')}\n"
         "assert not loaded()\n"
         "load_verifier()\n"
         "before = loaded()\n"
-        "try:\n    signer((), {}, {})\nexcept BadIndexError:\n    print(len(before) > 10, loaded() - before)\n"
+        "try:\n    signer((), {}, {})\nexcept BadFileError:\n    print(len(before) > 10, loaded() - before)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True set()\n"
@@ -531,7 +531,7 @@ def verdict(raw: bytes, piece: int, verified: Verified | None = None) -> Index |
     try:
         found = read(raw, piece=piece, verified=verified)
         signer(found, KEYS)
-    except BadIndexError as error:
+    except BadFileError as error:
         return str(error)
     return found
 
@@ -572,7 +572,7 @@ def test_a_signature_that_is_known_does_not_vouch_for_other_bytes() -> None:
 def test_what_follows_an_index_that_is_known_is_not_read_on() -> None:
     reader = IndexReader("x86_64", knowing(WHOLE))
     reader.feed(WHOLE)
-    with pytest.raises(BadIndexError, match="does not fit the bytes"):
+    with pytest.raises(BadFileError, match="does not fit the bytes"):
         reader.feed(b"x")
 
 
@@ -583,7 +583,7 @@ def test_an_index_that_is_known_and_cut_off_is_told(left: int) -> None:
 
 
 def test_an_index_is_known_for_its_arch_alone() -> None:
-    with pytest.raises(BadIndexError, match="lists packages for x86_64, not riscv64"):
+    with pytest.raises(BadFileError, match="lists packages for x86_64, not riscv64"):
         read(WHOLE, arch="riscv64", verified=knowing(WHOLE))
 
 
@@ -652,7 +652,7 @@ def test_whatever_comes_ends_in_an_index_or_in_a_reason(raw: bytes, piece: int) 
     """And never in any other error; whom it names as its signer has signed these very bytes."""
     try:
         name, reason = signer(read(raw, piece=piece), KEYS), ""
-    except BadIndexError as error:
+    except BadFileError as error:
         name, reason = "", str(error)
     if name:
         with tarfile.open(fileobj=io.BytesIO(tar_of(raw))) as archive:

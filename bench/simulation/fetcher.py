@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from bench.peers.fetcher import End, Reply
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.bad import BadFileError
 from mirrorctl.core.index.reader import IndexReader
 from mirrorctl.core.model import Stage
 from tests.fake_link import Connection
@@ -176,7 +176,7 @@ def _last_modified(body: bytes) -> str:
     try:
         reader.feed(body)
         built_at = reader.finish().built_at
-    except BadIndexError:
+    except BadFileError:
         built_at = None
     moment = datetime.fromtimestamp(built_at, UTC) if built_at else BUILT_AT
     return format_datetime(moment.replace(tzinfo=UTC), usegmt=True)

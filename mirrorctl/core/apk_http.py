@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from mirrorctl.core.model import Failure, Stage
+from mirrorctl.core.model import Cause, Failure, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,9 @@ _REDIRECTS: Final = (300, 301, 302, 303, 305, 306, 307, 308)
 class RequestFailedError(Exception):
     """A request failed; carries the failure, for the one place that collects them."""
 
-    def __init__(self, stage: Stage, reason: str) -> None:
+    def __init__(self, stage: Stage, reason: str, cause: Cause = Cause.OTHER) -> None:
         super().__init__(reason)
-        self.failure = Failure(stage, reason)
+        self.failure = Failure(stage, reason, cause)
 
 
 def user_agent(environ: Mapping[str, str]) -> str:

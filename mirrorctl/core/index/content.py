@@ -6,7 +6,7 @@ import re
 import tarfile
 from typing import Final
 
-from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.bad import BadFileError
 
 MOST_DECOMPRESSED: Final = 96 << 20
 _MOST_DESCRIPTION: Final = 160
@@ -18,7 +18,7 @@ _ARCH = re.compile(rb"\nA:([^\n]*)")
 
 
 class Content:
-    """What was read of the tar so far. ``feed`` and ``finish`` raise ``BadIndexError``.
+    """What was read of the tar so far. ``feed`` and ``finish`` raise ``BadFileError``.
 
     :param arch: for which packages may be listed.
     """
@@ -67,7 +67,7 @@ class Content:
     def finish(self) -> None:
         """Take note that the tar is over."""
         if self._left or not self._seen:
-            raise BadIndexError("has no whole APKINDEX inside")
+            raise BadFileError("has no whole APKINDEX inside")
         self._scan(self._line + b"\n")
 
     def _header(self, block: bytes) -> None:
@@ -78,15 +78,15 @@ class Content:
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.HeaderError:
-            raise BadIndexError("corrupt tar inside") from None
+            raise BadFileError("corrupt tar inside") from None
         if self._members > _MOST_MEMBERS or not 0 <= info.size <= MOST_DECOMPRESSED:
-            raise BadIndexError("odd tar inside")
+            raise BadFileError("odd tar inside")
         self._member = info.name if info.isreg() else ""
         self._left = info.size
         self._padding = -info.size % _BLOCK
         if self._member == "APKINDEX":
             if self._seen:
-                raise BadIndexError("has two APKINDEX inside")
+                raise BadFileError("has two APKINDEX inside")
             self._seen = True
 
     def _content(self, part: bytes) -> None:
@@ -97,7 +97,7 @@ class Content:
             cut = lines.rfind(b"\n")
             self._line = lines[cut:]
             if len(self._line) > _MOST_LINE:
-                raise BadIndexError(f"a line of more than {_MOST_LINE >> 20} MiB inside")
+                raise BadFileError(f"a line of more than {_MOST_LINE >> 20} MiB inside")
             self._scan(lines[: cut + 1])
 
     def _scan(self, lines: bytes) -> None:

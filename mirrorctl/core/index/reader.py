@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.bad import BadFileError
 from mirrorctl.core.index.content import MOST_DECOMPRESSED, Content
 from mirrorctl.core.index.signature import DIGESTS, Signature, misfit, read_signatures
 
@@ -64,7 +64,7 @@ class Verified:
 
 
 class IndexReader:
-    """Reads one index as it arrives: ``feed`` the bytes, then ``finish``. Both raise ``BadIndexError``.
+    """Reads one index as it arrives: ``feed`` the bytes, then ``finish``. Both raise ``BadFileError``.
 
     :param verified: what need not be read again. It may grow meanwhile; from then on only the rest is hashed.
     """
@@ -94,32 +94,32 @@ class IndexReader:
             _check_magic(data)
         self._size += len(data)
         if self._size > MOST_COMPRESSED:
-            raise BadIndexError(f"index of more than {MOST_COMPRESSED >> 20} MiB")
+            raise BadFileError(f"index of more than {MOST_COMPRESSED >> 20} MiB")
         try:
             if self._signatures is None:
                 data = self._feed_signature(data)
             if data and self._signatures is not None:
                 self._feed_content(data, self._signatures)
         except zlib.error:
-            raise BadIndexError("corrupt gzip data") from None
+            raise BadFileError("corrupt gzip data") from None
 
     def finish(self) -> Index:
         """Return the index; the body is over."""
         if self._known:
             return self._known_again(self._known)
         if self._signatures is None or not self._inflate.eof:
-            raise BadIndexError(self._truncated())
+            raise BadFileError(self._truncated())
         tar = self._tar
         tar.finish()
         if tar.packages and tar.foreign_arch:
-            raise BadIndexError(f"lists packages for {tar.foreign_arch}, not {self._arch}")
+            raise BadFileError(f"lists packages for {tar.foreign_arch}, not {self._arch}")
         return Index(tar.description, tar.packages, tar.built_at, self._signatures, self._digests(), self._signed_size)
 
     def _known_again(self, known: Index) -> Index:
         if self._digests() == known.digests:
             return known
         if self._signed_size < known.size:
-            raise BadIndexError(self._truncated())
+            raise BadFileError(self._truncated())
         raise _misfit(known)
 
     def _digests(self) -> dict[str, bytes]:
@@ -132,7 +132,7 @@ class IndexReader:
         self._first += self._inflate.decompress(data, _MOST_SIGNATURE)
         if self._inflate.unconsumed_tail or len(self._first) > _MOST_SIGNATURE:
             read_signatures(bytes(self._first))  # an index without one is all in its first member
-            raise BadIndexError("its signature is too long")
+            raise BadFileError("its signature is too long")
         if not self._inflate.eof:
             return b""
         self._signatures = read_signatures(bytes(self._first))
@@ -156,21 +156,21 @@ class IndexReader:
                 self._inflate = zlib.decompressobj(wbits=31)
                 self._gzip_members += 1
                 if self._gzip_members > _MOST_GZIP_MEMBERS:
-                    raise BadIndexError("odd gzip data: too many members")
+                    raise BadFileError("odd gzip data: too many members")
             piece = self._inflate.decompress(data, _PIECE)
             data = self._inflate.unconsumed_tail or self._inflate.unused_data
             self._inflated += len(piece)
             if self._inflated > MOST_DECOMPRESSED:
-                raise BadIndexError(f"unpacks to more than {MOST_DECOMPRESSED >> 20} MiB")
+                raise BadFileError(f"unpacks to more than {MOST_DECOMPRESSED >> 20} MiB")
             self._tar.feed(piece)
 
 
 def _check_magic(data: bytes) -> None:
     if data[:2] != b"\x1f\x8b"[: len(data)]:
         if data.lstrip()[:1] == b"<":
-            raise BadIndexError("answers HTML instead of an index: a login page in the way, or no such repository")
-        raise BadIndexError(f"no gzip data: begins with {ascii(data[:16])[1:]}")
+            raise BadFileError("answers HTML instead of an index: a login page in the way, or no such repository")
+        raise BadFileError(f"no gzip data: begins with {ascii(data[:16])[1:]}")
 
 
-def _misfit(known: Index) -> BadIndexError:
+def _misfit(known: Index) -> BadFileError:
     return misfit(", ".join(signature.key_name for signature in known.signatures))

@@ -10,7 +10,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.index.bad import BadIndexError
+from mirrorctl.core.index.bad import BadFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Signature:
 def read_signatures(tar: bytes) -> tuple[Signature, ...]:
     """Return what the first member holds.
 
-    :raises BadIndexError: no signature.
+    :raises BadFileError: no signature.
     """
     found = []
     at = 0
@@ -42,14 +42,14 @@ def read_signatures(tar: bytes) -> tuple[Signature, ...]:
         try:
             info = tarfile.TarInfo.frombuf(tar[at : at + _BLOCK], "utf-8", "surrogateescape")
         except tarfile.HeaderError:
-            raise BadIndexError("corrupt tar where the signature should be") from None
+            raise BadFileError("corrupt tar where the signature should be") from None
         value = tar[at + _BLOCK : at + _BLOCK + info.size]
         at += _BLOCK + max(info.size, 0) + -info.size % _BLOCK
         parts = info.name.split(".", 3)
         if len(parts) == 4 and parts[:2] == ["", "SIGN"] and parts[2] in DIGESTS and len(value) == info.size:  # noqa: PLR2004
             found.append(Signature(parts[2], ascii(parts[3])[1:-1], value))
     if not found:
-        raise BadIndexError("unsigned")
+        raise BadFileError("unsigned")
     return tuple(found)
 
 
@@ -65,7 +65,7 @@ def signer(signatures: tuple[Signature, ...], digests: Mapping[str, bytes], keys
 
     :param digests: by algorithm, over the bytes that are signed.
     :param keys: PEM public keys by file name. apk 2 looks a key up by this name, so we do.
-    :raises BadIndexError: no trusted key signed it.
+    :raises BadFileError: no trusted key signed it.
     """
     # cryptography is slow to import, and only a run that reads an index needs it.
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
@@ -81,9 +81,9 @@ def signer(signatures: tuple[Signature, ...], digests: Mapping[str, bytes], keys
         try:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm):
-            raise BadIndexError(f"the trusted key {signature.key_name} is no PEM public key") from None
+            raise BadFileError(f"the trusted key {signature.key_name} is no PEM public key") from None
         if not isinstance(key, rsa.RSAPublicKey):
-            raise BadIndexError(f"the trusted key {signature.key_name} is no RSA key")
+            raise BadFileError(f"the trusted key {signature.key_name} is no RSA key")
         digest = utils.Prehashed(algorithms[signature.algorithm])
         try:
             key.verify(signature.value, digests[signature.algorithm], padding.PKCS1v15(), digest)
@@ -97,13 +97,13 @@ def signer(signatures: tuple[Signature, ...], digests: Mapping[str, bytes], keys
 def check_trust(signatures: tuple[Signature, ...], keys: Mapping[str, bytes]) -> None:
     """Check that one of the signatures is by a trusted key's name, which is known from the first few hundred bytes.
 
-    :raises BadIndexError: none is.
+    :raises BadFileError: none is.
     """
     if not any(signature.key_name in keys for signature in signatures):
         names = ", ".join(signature.key_name for signature in signatures)
-        raise BadIndexError(f"signed by a key this system does not trust: {names}")
+        raise BadFileError(f"signed by a key this system does not trust: {names}")
 
 
-def misfit(key_name: str) -> BadIndexError:
+def misfit(key_name: str) -> BadFileError:
     """Return the error that a signature does not fit."""
-    return BadIndexError(f"signature by {key_name} does not fit the bytes: corrupt or changed")
+    return BadFileError(f"signature by {key_name} does not fit the bytes: corrupt or changed")
