@@ -6,22 +6,23 @@ import pytest
 
 from mirrorctl.core.alpine import (
     AHEAD,
-    ARCHES,
-    NEWEST_STABLE,
     REPOSITORY_KINDS,
     arch_of_machine,
     branch_of_release,
     did_you_mean,
-    generation_of_branch,
     is_branch,
     is_repository,
     parse_arch,
     parse_branch,
     parse_kind,
     split_place,
-    why_nowhere,
 )
 from mirrorctl.core.errors import UsageError
+from mirrorctl.core.releases import (
+    ARCHES,
+    BRANCHES,
+    NEWEST_STABLE,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,14 +105,6 @@ def test_the_machine_tells_the_arch(machine: str, arch: str | None) -> None:
     assert arch_of_machine(machine) == arch
 
 
-@pytest.mark.parametrize(
-    ("branch", "generation"),
-    [("v3.22", 2), ("v2.7", 2), ("v3.23", 3), ("v3.100", 3), ("v4.0", 3), ("edge", 3), ("latest-stable", 3)],
-)
-def test_a_branch_comes_with_an_apk(branch: str, generation: int) -> None:
-    assert generation_of_branch(branch) == generation
-
-
 def test_places_in_a_line() -> None:
     assert split_place("v3.22/main") == ("v3.22", "main")
     assert split_place("edge/testing") == ("edge", "testing")
@@ -123,19 +116,8 @@ def test_places_in_a_line() -> None:
     assert not is_repository("")
 
 
-@pytest.mark.parametrize(
-    ("branch", "repository", "nowhere"),
-    [
-        ("edge", "testing", False),
-        ("v3.22", "testing", True),
-        ("latest-stable", "testing", True),
-        ("v3.2", "community", True),
-        ("v2.7", "community", True),
-        ("v3.3", "community", False),
-        ("edge", "community", False),
-        ("v3.2", "main", False),
-        ("v3.22", "unknown", False),
-    ],
-)
-def test_what_no_mirror_can_have(branch: str, repository: str, nowhere: bool) -> None:
-    assert (why_nowhere(branch, repository) is not None) is nowhere
+def test_branches_are_in_order_and_none_is_left_out() -> None:
+    assert list(BRANCHES) == [f"v3.{minor}" for minor in range(NEWEST_STABLE, -1, -1)]
+    for days in ([each.released for each in BRANCHES.values()], [each.ends for each in BRANCHES.values()]):
+        known = [day for day in days if day is not None]
+        assert known == sorted(known, reverse=True)

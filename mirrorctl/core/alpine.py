@@ -1,26 +1,19 @@
-"""What does Alpine have: which branches, repositories and architectures, and how are they named?
+"""How are Alpine's branches, repositories and architectures named, by people, by systems and in lines?
 
-Sources: https://alpinelinux.org/releases/ and the release notes; setup-apkrepos of alpine-conf for how a branch is
-read from ``/etc/alpine-release``.
+Source: setup-apkrepos of alpine-conf for how a branch is read from ``/etc/alpine-release``.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from mirrorctl.core.errors import UsageError
+from mirrorctl.core.releases import ARCHES, NEWEST_STABLE
 
-NEWEST_STABLE: Final = 24
-"""Minor number of the newest 3.x branch that this release of mirrorctl knows."""
 AHEAD: Final = 6
 """How many branches (two a year) past that one are taken for real when somebody asks for them by name."""
-FIRST_WITH_APK_3: Final = (3, 23)
-"""Release notes of Alpine 3.23."""
-FIRST_WITH_COMMUNITY: Final = (3, 3)
-ARCHES: Final = ("aarch64", "armhf", "armv7", "loongarch64", "mips64", "ppc64le", "riscv64", "s390x", "x86", "x86_64")
-
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64", "armv6l": "armhf", "armv7l": "armv7", "armv8l": "armv7"}
 _BRANCH = re.compile(r"v?(\d+)\.(\d+)")
 _PLACE = re.compile(r"edge|latest-stable|v[0-9]+\.[0-9]+")
@@ -99,22 +92,6 @@ def split_place(text: str) -> tuple[str, str] | None:
     """Return branch and repository of ``v3.22/main`` and the like; None when it is nothing of the kind."""
     branch, _, repository = text.partition("/")
     return (branch, repository) if is_branch(branch) and is_repository(repository) else None
-
-
-def why_nowhere(branch: str, repository: str) -> str | None:
-    """Return why no mirror can have a repository of a branch; None when one may well have it."""
-    match = _BRANCH.fullmatch(branch)
-    if repository == "testing" and branch != "edge":
-        return "testing is a part of edge only"
-    if repository == "community" and match and (int(match[1]), int(match[2])) < FIRST_WITH_COMMUNITY:
-        return f"community begins with v{FIRST_WITH_COMMUNITY[0]}.{FIRST_WITH_COMMUNITY[1]}"
-    return None
-
-
-def generation_of_branch(branch: str) -> Literal[2, 3]:
-    """Return the major version of the apk that a branch comes with."""
-    match = _BRANCH.fullmatch(branch)
-    return 2 if match and (int(match[1]), int(match[2])) < FIRST_WITH_APK_3 else 3
 
 
 def branch_of_release(text: str) -> str | None:
