@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,7 +13,7 @@ import time
 import tracemalloc
 import zlib
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,9 +23,11 @@ from hypothesis import strategies as st
 
 from mirrorctl.core.index import signature
 from mirrorctl.core.index.bad import BadFileError
-from mirrorctl.core.index.content import MOST_DECOMPRESSED, Content
+from mirrorctl.core.index.content import MOST_DECOMPRESSED, MOST_PACKAGES, Content
+from mirrorctl.core.index.package import SMALL
 from mirrorctl.core.index.reader import MOST_COMPRESSED, Index, IndexReader, Verified
 from mirrorctl.core.index.signature import check_trust, load_verifier
+from mirrorctl.core.model import Package
 from tests.lab import faults
 from tests.lab.exchange import page
 from tests.lab.packages import (
@@ -41,6 +45,8 @@ from tests.lab.packages import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from hypothesis.strategies import SearchStrategy
 
 KEYS = {lab_key().name: lab_key().public_pem}
 WHOLE = sign(index(synthetic=50), lab_key())
@@ -344,7 +350,7 @@ def test_what_trails_the_index_is_no_part_of_it(tail: bytes) -> None:
 
 @pytest.mark.parametrize("start", [b"<!DOCTYPE html>", b"  \r\n<html>", b"<", page("Log in")])
 def test_a_page_for_people_is_called_one(start: bytes) -> None:
-    assert refusal(start).startswith("answers HTML instead of an index: a login page")
+    assert refusal(start).startswith("answers HTML instead of an index: a captive portal")
 
 
 @pytest.mark.parametrize("start", [b"Not found", b"\0\0\0", b"PK\3\4", b"ADBd", b"\x1b[2J", b"\x1f\x8c", b"\n"])
@@ -429,7 +435,165 @@ def test_packages_for_another_arch_are_told() -> None:
 def test_an_arch_is_no_way_to_write_to_the_terminal() -> None:
     """A carriage return is a part of the name for apk too."""
     assert refusal(listing("P:a\nA:x86_64\r\n\n")) == "lists packages for x86_64\\r, not x86_64"
+    assert refusal(listing("P:a\nA:\n\nP:b\nA:armhf\n\n")) == "lists packages for armhf, not x86_64"
     assert refusal(listing(b"P:a\nA:\x1b[2J\xff'\n\n" + b"x" * 99)).startswith("lists packages for \\x1b[2J")
+
+
+# Which package a mirror has to deliver
+
+
+def entry(name: str, built: int | None, size: int | str, **fields: str) -> str:
+    """Return an entry; a field without a text is left out."""
+    dated = {} if built is None else {"t": str(built)}
+    every = {"C": CHECKSUM, "P": name, "V": "1.0-r0", "A": "x86_64", "S": str(size)} | dated | fields
+    return "".join(f"{field}:{value}\n" for field, value in every.items() if value) + "\n"
+
+
+CHECKSUM = "Q1" + base64.b64encode(bytes(range(20))).decode()
+KNOWN = f"C:{CHECKSUM}".encode()
+
+
+@pytest.mark.parametrize(
+    ("entries", "name"),
+    [
+        ([entry("old", 100, 10), entry("new", 300, 500), entry("middle", 200, 10)], "new"),
+        ([entry("large", 900, SMALL + 1), entry("small", 100, SMALL)], "small"),
+        ([entry("small", 100, SMALL), entry("large", 900, SMALL + 1)], "small"),
+        ([entry("larger", 900, SMALL + 9), entry("large", 100, SMALL + 1), entry("largest", 999, SMALL + 10)], "large"),
+        ([entry("more", 100, 20), entry("less", 100, 10), entry("again", 100, 10), entry("more", 100, 30)], "less"),
+        ([entry("undated", None, 20), entry("large", 900, SMALL + 1), entry("less", None, 10)], "less"),
+        ([entry("undated", None, 10), entry("dated", 1, 20)], "dated"),
+        ([entry("twice", 1, 10, t="1\nt:900"), entry("other", 500, 10)], "twice"),
+        ([entry("twice", 1, 10, t="900\nt:1"), entry("other", 500, 10)], "other"),
+        ([entry("other", 500, 10), entry("twice", 1, 10, t="900\nt:600\nt:700")], "twice"),
+        ([entry("noarch", 900, 10, A="noarch"), entry("ours", 100, 10)], "ours"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 90, 1 << 20])
+def test_the_newest_of_the_small_packages_is_the_specimen(entries: list[str], name: str, piece: int) -> None:
+    """Stored, not deflated: pieces of the file are pieces of the text."""
+    tar = member("APKINDEX", "".join(entries).encode())
+    raw = sign(gzip.compress(tar, compresslevel=0, mtime=0), lab_key())
+    found = read(raw, piece=piece).specimen
+    assert found is not None
+    assert (found.name, found.version, found.checksum) == (name, "1.0-r0", bytes(range(20)))
+
+
+@pytest.mark.parametrize("name", ["g++", "libstdc++", "a.b_c-d", "0ad", "X", "so..on", "x" * 128])
+def test_a_package_may_be_called_what_apk_allows(name: str) -> None:
+    found = read(listing(entry(name, 1, 10, V="1.2.3a_rc1_git20260101~0f1e-r12"))).specimen
+    assert found == Package(name, "1.2.3a_rc1_git20260101~0f1e-r12", bytes(range(20)), 10)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"P": name} for name in ("", ".", "..", "../x", "a/b", "a b", "a\tb", "-a", "+", "a%2fb", "a?b", "a#b", "é")),
+        *({"P": name} for name in ("x" * 129, "a\r", "a\0", "a:b", "a@b", "a\\b")),
+        *({"V": version} for version in ("", "1/2", "1 2", "1%2f", "r0", ".1", "-1", "1\r", "1+2", "1" * 130)),
+        *({"A": arch} for arch in ("", "noarch")),
+        *({"S": size} for size in ("", "0", "-1", "ten", "1e3", "1" * 12, "1 0", "٣")),
+        *({"C": checksum} for checksum in ("", "Q1", CHECKSUM[:-1], CHECKSUM + "=", CHECKSUM[2:], "Q2" + CHECKSUM[2:])),
+        *({"C": checksum} for checksum in ("X1" + "00" * 20, CHECKSUM.replace("A", "*"), CHECKSUM[:-1] + "A")),
+    ],
+    ids=str,
+)
+def test_a_package_that_cannot_be_asked_for_or_known_is_no_specimen(fields: dict[str, str]) -> None:
+    """Also after a name that is good: the last one counts."""
+    assert read(listing(entry("odd", 900, 10, **fields))).specimen is None
+    found = read(listing(entry("odd", 900, 10, **fields) + entry("even", 100, 10))).specimen
+    assert found is not None
+    assert found.name == "even"
+
+
+def test_an_index_that_is_known_again_has_its_specimen() -> None:
+    found = read(WHOLE).specimen
+    assert found is not None
+    assert read(WHOLE, verified=knowing(WHOLE)).specimen == found
+
+
+def test_no_more_entries_are_weighed_than_an_index_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is newer than the one before it, so each would have to be weighed."""
+    monkeypatch.setattr("mirrorctl.core.index.specimen._MOST_ENTRIES", 10)
+    text = "".join(entry(f"p{number}", number, 10) for number in range(1, 100))
+    content = Content(b"x86_64")
+    tar = member("APKINDEX", text.encode())
+    for at in range(0, len(tar), 512):
+        content.feed(tar[at : at + 512])
+    content.finish()
+    assert content.packages == 99
+    assert content.specimen is not None
+    assert 5 < int(content.specimen.name[1:]) < 30
+
+
+_VALUES: Final[dict[bytes, SearchStrategy[bytes]]] = {
+    b"P:": st.sampled_from([b"a", b"b", b"c", b"d+", b"../x", b""]),
+    b"V:": st.sampled_from([b"1", b"2", b"1 0"]),
+    b"A:": st.sampled_from([b"x86_64", b"x86_64", b"x86_64", b"noarch", b"x86_64\r"]),
+    b"C:": st.sampled_from([CHECKSUM.encode(), CHECKSUM.encode(), CHECKSUM.encode() + b"\r", b"Q1"]),
+    b"S:": st.sampled_from([b"1", b"2", b"65536", b"65537", b"70000", b"070000", b"0", b"", b"2\r", b"1x"]),
+    b"t:": st.sampled_from([b"1", b"2", b"3", b"03", b"30", b"0", b"", b"3\r", b"3\rx", b"x", b"9" * 12]),
+    b"D:": st.just(b"t:9"),
+}
+
+
+def line(field: bytes) -> SearchStrategy[bytes]:
+    return _VALUES[field].map(lambda value: field + value)
+
+
+_ENTRIES = st.one_of(
+    st.lists(st.sampled_from([*_VALUES]).flatmap(line), max_size=9),
+    st.tuples(*map(line, _VALUES)).flatmap(st.permutations),
+    # most of a few packages that differ in what matters
+    st.builds(
+        lambda name, built, size, end: [b"P:" + name, built, b"V:1", b"A:x86_64", KNOWN, size + end],
+        st.sampled_from([b"a", b"b", b"c"]),
+        st.sampled_from([b"t:0", b"t:1", b"t:2", b"t:3", b"t:2\r", b"t:3\r", b"t: 3", b"T:none"]),
+        st.sampled_from([b"S:1", b"S:2", b"S:3"]),
+        st.sampled_from([b"", b"\r"]),
+    ),
+)
+_TEXTS = st.lists(
+    st.tuples(_ENTRIES, st.sampled_from([b"\n", b"\r\n"])).map(lambda drawn: b"\n".join([*drawn[0], drawn[1]])),
+    max_size=12,
+).map(b"".join)
+
+
+@given(_TEXTS, st.integers(0, 3), st.integers(1, 700))
+@settings(deadline=None, max_examples=250)
+def test_the_specimen_is_what_one_finds_who_reads_entry_by_entry(drawn: bytes, cut: int, piece: int) -> None:
+    text = drawn[: len(drawn) - cut]
+    tar = member("APKINDEX", text)
+    content = Content(b"x86_64")
+    for at in range(0, len(tar), piece):
+        content.feed(tar[at : at + piece])
+    content.finish()
+    assert content.specimen == plainly(text)
+
+
+def plainly(text: bytes) -> Package | None:
+    """Find the specimen in the plainest way."""
+    found: list[tuple[bool, int, int, Package]] = []
+    fields: dict[bytes, bytes] = {}
+    for each in [*text.split(b"\n"), b""]:
+        if each not in {b"", b"\r"}:
+            fields[each[:2]] = each[2:]
+            continue
+        name, version = fields.get(b"P:", b"").decode(), fields.get(b"V:", b"").decode()
+        size, built = number(fields.get(b"S:", b"")), number(fields.get(b"t:", b""))
+        known = fields.get(b"C:", b"").removesuffix(b"\r") == CHECKSUM.encode()
+        ours = name in {"a", "b", "c", "d", "d+"} and version in {"1", "2"} and fields.get(b"A:") == b"x86_64"
+        if ours and known and size:
+            package = Package(name, version, bytes(range(20)), size)
+            small = size <= 65536
+            found.append((not small, -built if small else 0, size, package))
+        fields = {}
+    return min(found, key=lambda package: package[:3])[3] if found else None
+
+
+def number(value: bytes) -> int:
+    value = value.removesuffix(b"\r")
+    return int(value) if re.fullmatch(rb"[0-9]{1,11}", value) else 0
 
 
 # What shall hurt
@@ -471,15 +635,21 @@ def test_a_line_without_end_is_not_kept() -> None:
     head = tarfile.TarInfo("APKINDEX")
     head.size = 90 << 20
     raw = deflated(head.tobuf(tarfile.GNU_FORMAT), b"x" * (1 << 20), 90)
-    assert peak_of(raw, "a line of more than 1 MiB inside") < 8 << 20
+    assert peak_of(raw, "an entry of more than 1 MiB inside") < 8 << 20
 
 
 def test_a_body_without_end_is_not_read_on() -> None:
     head = tarfile.TarInfo("APKINDEX")
     head.size = MOST_COMPRESSED
-    lines = (ENTRY.encode() * (MOST_COMPRESSED // len(ENTRY) + 1))[:MOST_COMPRESSED]
+    large = entry("hello", 1_700_000_000, 1, D="so:libc.musl-x86_64.so.1 " * 40).encode()
+    lines = (large * (MOST_COMPRESSED // len(large) + 1))[:MOST_COMPRESSED]
     stored = gzip.compress(head.tobuf(tarfile.GNU_FORMAT) + lines, compresslevel=0, mtime=0)
     assert refusal(sign(stored, lab_key()), piece=1 << 20) == "index of more than 16 MiB"
+
+
+def test_more_packages_than_any_repository_has_are_told() -> None:
+    assert read(listing(b"P:x\n\n" * MOST_PACKAGES)).packages == MOST_PACKAGES
+    assert refusal(listing(b"P:x\n\n" * (MOST_PACKAGES + 1))) == f"lists more than {MOST_PACKAGES} packages"
 
 
 @pytest.mark.parametrize("piece", [1400, 1 << 16])

@@ -1,19 +1,27 @@
-"""What is in an index? Its second member's tar, read in pieces: only counts and the newest build time are kept."""
+"""What is in an index? Its second member's tar, read in pieces: counts, the newest build time, one package are kept."""
 
 from __future__ import annotations
 
 import re
 import tarfile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.index.bad import BadFileError
+from mirrorctl.core.index.specimen import Search
+
+if TYPE_CHECKING:
+    from mirrorctl.core.model import Package
 
 MOST_DECOMPRESSED: Final = 96 << 20
+MOST_PACKAGES: Final = 1 << 17
+"""Alpine's largest repository has 23,000."""
 _MOST_DESCRIPTION: Final = 160
-_MOST_LINE: Final = 1 << 20
+_MOST_ENTRY: Final = 1 << 20
 _MOST_MEMBERS: Final = 64
 _BLOCK: Final = tarfile.BLOCKSIZE
-_BUILT = re.compile(rb"\nt:(\d{1,11})(?=[\r\n])")
+_REGULAR: Final = (b"0", b"7")
+"""What apk takes for a file; not a sparse one (apk-tools 2.14 ``src/io_archive.c``)."""
+_BUILT = re.compile(rb"\n(?=t:(\d{1,11}[\r\n]))")
 _ARCH = re.compile(rb"\nA:([^\n]*)")
 
 
@@ -36,7 +44,8 @@ class Content:
         self._ended = False
         self._seen = False
         self._description = b""
-        self._line = b"\n"  # so that the first line of the APKINDEX is found like all others
+        self._entry = b"\n"  # so that the first line of the APKINDEX is found like all others
+        self._search = Search(arch)
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes of the tar."""
@@ -64,11 +73,16 @@ class Content:
         """What the index says of itself."""
         return self._description.decode("utf-8", "replace").strip()
 
+    @property
+    def specimen(self) -> Package | None:
+        """A package that a mirror with this index has to deliver; None where the index names none for this arch."""
+        return self._search.found
+
     def finish(self) -> None:
         """Take note that the tar is over."""
         if self._left or not self._seen:
             raise BadFileError("has no whole APKINDEX inside")
-        self._scan(self._line + b"\n")
+        self._scan(self._entry + b"\n")
 
     def _header(self, block: bytes) -> None:
         if not block.strip(b"\0"):
@@ -81,7 +95,7 @@ class Content:
             raise BadFileError("corrupt tar inside") from None
         if self._members > _MOST_MEMBERS or not 0 <= info.size <= MOST_DECOMPRESSED:
             raise BadFileError("odd tar inside")
-        self._member = info.name if info.isreg() else ""
+        self._member = info.name if info.type in _REGULAR else ""
         self._left = info.size
         self._padding = -info.size % _BLOCK
         if self._member == "APKINDEX":
@@ -93,19 +107,30 @@ class Content:
         if self._member == "DESCRIPTION":
             self._description = (self._description + part)[:_MOST_DESCRIPTION]
         elif self._member == "APKINDEX":
-            lines = self._line + part
-            cut = lines.rfind(b"\n")
-            self._line = lines[cut:]
-            if len(self._line) > _MOST_LINE:
-                raise BadFileError(f"a line of more than {_MOST_LINE >> 20} MiB inside")
+            self._entries(self._entry + part, len(self._entry))
+
+    def _entries(self, lines: bytes, seen: int) -> None:
+        """Scan what entries are whole; they end with an empty line. The newline before it stays on both sides."""
+        cut, step = lines.rfind(b"\n\n", seen - 1), 1
+        if cut < 0:
+            cut, step = lines.rfind(b"\n\r\n", max(seen - 2, 0)), 2
+        self._entry = lines if cut < 0 else lines[cut + step :]
+        if len(self._entry) > _MOST_ENTRY:
+            raise BadFileError(f"an entry of more than {_MOST_ENTRY >> 20} MiB inside")
+        if cut >= 0:
             self._scan(lines[: cut + 1])
 
     def _scan(self, lines: bytes) -> None:
         """Count what whole lines say; they begin and end with a newline."""
         self.packages += lines.count(b"\nP:")
-        for built in _BUILT.findall(lines):
-            self.built_at = max(int(built), self.built_at or 0)
-        ours = lines.count(b"\nA:%s\n" % self._arch) + lines.count(b"\nA:noarch\n")
+        if self.packages > MOST_PACKAGES:
+            raise BadFileError(f"lists more than {MOST_PACKAGES} packages")
+        times = _BUILT.findall(lines)
+        newest = max(map(int, times), default=-1)
+        if newest > (-1 if self.built_at is None else self.built_at):
+            self.built_at = newest
+        self._search.look(lines, times, newest)
+        ours = lines.count(b"\nA:%s\n" % self._arch)
         if not self.foreign_arch and lines.count(b"\nA:") != ours:  # counting is quick, looking is not
-            named = (found for found in _ARCH.findall(lines) if found not in (self._arch, b"noarch"))
+            named = (found for found in _ARCH.findall(lines) if found not in (self._arch, b"noarch", b""))
             self.foreign_arch = ascii(next(named, b"").decode("utf-8", "replace")[:40])[1:-1]

@@ -3,7 +3,7 @@
 ``APKINDEX.tar.gz`` is two gzip members: a tar of ``.SIGN.<algorithm>.<key name>`` without an end-of-archive mark, then
 a tar of ``DESCRIPTION`` and ``APKINDEX``. The signature is PKCS#1 v1.5 over the raw compressed bytes after the first
 member (apk-tools ``src/package.c``, ``apk_sign_ctx``). It is read as it arrives, with every size capped, since the
-server may be hostile: nothing is kept but counts, the newest build time and the digests.
+server may be hostile: nothing is kept but counts, the newest build time, one package's entry and the digests.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.index.bad import BadFileError
+from mirrorctl.core.index.bad import GZIP, BadFileError, check_magic
 from mirrorctl.core.index.content import MOST_DECOMPRESSED, Content
 from mirrorctl.core.index.signature import DIGESTS, Signature, misfit, read_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from hashlib import _Hash
+
+    from mirrorctl.core.model import Package
 
 MOST_COMPRESSED: Final = 16 << 20
 """Bytes of a whole index. Alpine's largest is 2 MB."""
@@ -41,6 +43,8 @@ class Index:
     """By algorithm, over the bytes that are signed."""
     size: int
     """Compressed bytes that are signed."""
+    specimen: Package | None = None
+    """The package that a mirror with this index has to deliver; None where it names none that can be asked for."""
 
 
 class Verified:
@@ -61,6 +65,11 @@ class Verified:
     def find(self, arch: str, signatures: tuple[Signature, ...]) -> Index | None:
         """Return the index that carries these very signatures."""
         return self._indexes.get((arch, signatures))
+
+    def same(self, arch: str, algorithm: str, digest: bytes) -> Index | None:
+        """Return the index that has this digest, where signatures are known last."""
+        of_arch = (index for (known, _), index in self._indexes.items() if known == arch)
+        return next((index for index in of_arch if index.digests.get(algorithm) == digest), None)
 
 
 class IndexReader:
@@ -91,7 +100,7 @@ class IndexReader:
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
         if self._size == 0 and data:
-            _check_magic(data)
+            check_magic(data, GZIP, "gzip data")
         self._size += len(data)
         if self._size > MOST_COMPRESSED:
             raise BadFileError(f"index of more than {MOST_COMPRESSED >> 20} MiB")
@@ -113,7 +122,15 @@ class IndexReader:
         tar.finish()
         if tar.packages and tar.foreign_arch:
             raise BadFileError(f"lists packages for {tar.foreign_arch}, not {self._arch}")
-        return Index(tar.description, tar.packages, tar.built_at, self._signatures, self._digests(), self._signed_size)
+        return Index(
+            description=tar.description,
+            packages=tar.packages,
+            built_at=tar.built_at,
+            signatures=self._signatures,
+            digests=self._digests(),
+            size=self._signed_size,
+            specimen=tar.specimen,
+        )
 
     def _known_again(self, known: Index) -> Index:
         if self._digests() == known.digests:
@@ -163,13 +180,6 @@ class IndexReader:
             if self._inflated > MOST_DECOMPRESSED:
                 raise BadFileError(f"unpacks to more than {MOST_DECOMPRESSED >> 20} MiB")
             self._tar.feed(piece)
-
-
-def _check_magic(data: bytes) -> None:
-    if data[:2] != b"\x1f\x8b"[: len(data)]:
-        if data.lstrip()[:1] == b"<":
-            raise BadFileError("answers HTML instead of an index: a login page in the way, or no such repository")
-        raise BadFileError(f"no gzip data: begins with {ascii(data[:16])[1:]}")
 
 
 def _misfit(known: Index) -> BadFileError:

@@ -10,10 +10,13 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.index.bad import BadFileError
+from mirrorctl.core.index.bad import UNTRUSTED, BadFileError
+from mirrorctl.core.model import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 DIGESTS: Final = {"RSA": "sha1", "RSA256": "sha256", "RSA512": "sha512"}
 """Name of the hash, by how the algorithm of the signature is called."""
@@ -29,6 +32,25 @@ class Signature:
     key_name: str
     """File name of the public key, as in ``/etc/apk/keys``."""
     value: bytes
+
+    def among(self, keys: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Return the trusted keys by which it says to be. apk 2 looks a key up by its file name, so we do."""
+        return {self.key_name: keys[self.key_name]} if self.key_name in keys else {}
+
+    def check(self, key: PublicKeyTypes, digests: Mapping[str, bytes]) -> None:
+        """Check that it is by this key.
+
+        :raises InvalidSignature: it is not.
+        :raises TypeError: the key is not of the kind that such a signature needs, as ``str()`` says.
+        """
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - slow to import
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils  # noqa: PLC0415
+
+        algorithms = {"RSA": hashes.SHA1(), "RSA256": hashes.SHA256(), "RSA512": hashes.SHA512()}  # noqa: S303 - Alpine's
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise TypeError("no RSA key")
+        digest = utils.Prehashed(algorithms[self.algorithm])
+        key.verify(self.value, digests[self.algorithm], padding.PKCS1v15(), digest)
 
 
 def read_signatures(tar: bytes) -> tuple[Signature, ...]:
@@ -64,44 +86,38 @@ def signer(signatures: tuple[Signature, ...], digests: Mapping[str, bytes], keys
     """Return the name of the trusted key that signed the index.
 
     :param digests: by algorithm, over the bytes that are signed.
-    :param keys: PEM public keys by file name. apk 2 looks a key up by this name, so we do.
+    :param keys: PEM public keys by file name.
     :raises BadFileError: no trusted key signed it.
     """
     # cryptography is slow to import, and only a run that reads an index needs it.
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
 
-    algorithms = {"RSA": hashes.SHA1(), "RSA256": hashes.SHA256(), "RSA512": hashes.SHA512()}  # noqa: S303 - Alpine's
     check_trust(signatures, keys)
     wrong = ""
     for signature in signatures:
-        if (pem := keys.get(signature.key_name)) is None:
-            continue
-        try:
-            key = serialization.load_pem_public_key(pem)
-        except (ValueError, UnsupportedAlgorithm):
-            raise BadFileError(f"the trusted key {signature.key_name} is no PEM public key") from None
-        if not isinstance(key, rsa.RSAPublicKey):
-            raise BadFileError(f"the trusted key {signature.key_name} is no RSA key")
-        digest = utils.Prehashed(algorithms[signature.algorithm])
-        try:
-            key.verify(signature.value, digests[signature.algorithm], padding.PKCS1v15(), digest)
-        except InvalidSignature:
-            wrong = signature.key_name
-            continue
-        return signature.key_name
+        for name, pem in signature.among(keys).items():
+            try:
+                signature.check(serialization.load_pem_public_key(pem), digests)
+            except (ValueError, UnsupportedAlgorithm):
+                raise BadFileError(f"the trusted key {name} is no PEM public key") from None
+            except TypeError as error:
+                raise BadFileError(f"the trusted key {name} is {error}") from None
+            except InvalidSignature:
+                wrong = name
+                continue
+            return name
     raise misfit(wrong)
 
 
 def check_trust(signatures: tuple[Signature, ...], keys: Mapping[str, bytes]) -> None:
-    """Check that one of the signatures is by a trusted key's name, which is known from the first few hundred bytes.
+    """Check that one of the signatures names a trusted key, which is known before all has come in apk 2's format.
 
-    :raises BadFileError: none is.
+    :raises BadFileError: none does.
     """
-    if not any(signature.key_name in keys for signature in signatures):
+    if not any(signature.among(keys) for signature in signatures):
         names = ", ".join(signature.key_name for signature in signatures)
-        raise BadFileError(f"signed by a key this system does not trust: {names}")
+        raise BadFileError(f"{UNTRUSTED}{names}", Cause.UNTRUSTED)
 
 
 def misfit(key_name: str) -> BadFileError:
