@@ -98,7 +98,7 @@ def test_a_bad_base_is_refused() -> None:
 
 def test_notes_have_an_end() -> None:
     """A person does not read ten thousand notes."""
-    notes = rebase(one(f"v3 {NEW}/edge/main\n".encode() * 10_000), locate, NEW, 3).notes
+    notes = rebase(one(f"ndx {NEW}/edge/main/x86/a.adb\n".encode() * 10_000), locate, NEW, 3).notes
     assert len(notes) == MOST_NOTES + 1
     assert notes[-1] == f"and {10_000 - MOST_NOTES} more like these"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from mirrorctl.core.model import APKINDEX, PACKAGES_ADB
 from mirrorctl.core.repositories.document import parse
 from mirrorctl.core.repositories.entries import BY_VARIABLE, AlpineLine, alpine_lines
 from mirrorctl.core.repositories.files import present_in
@@ -40,7 +41,6 @@ def test_lines_in_order_with_all_that_they_name() -> None:
 @pytest.mark.parametrize(
     ("text", "obstacle"),
     [
-        (f"v3 {CDN}/edge/main", "apk 3's own format"),
         (f"ndx {CDN}/edge/main/x86_64/APKINDEX.tar.gz", "names an index file"),
         (f"{CDN}/edge/main/Packages.adb", "names an index file"),
         (f"{CDN}/edge/main # note", "a comment behind a URL"),
@@ -58,6 +58,14 @@ def test_what_cannot_be_moved_says_why(text: str, obstacle: str) -> None:
     [found] = found_in(text)
     assert found.obstacle is not None
     assert obstacle.replace("\\\\", "\\") in found.obstacle
+
+
+def test_a_line_in_the_format_of_apk_3_is_one_for_apk_3() -> None:
+    """To apk 2 it is a path, so nobody asks the mirror for it, and there is nothing to prove."""
+    text = f"v3 @t {CDN}/edge main\n{CDN}/edge/main\n"
+    assert [(at.index_file, at.obstacle) for at in found_in(text)] == [(PACKAGES_ADB, None), (APKINDEX, None)]
+    assert [at.obstacle is None for at in found_in(text, 2)] == [False, True]
+    assert "apk 2 takes it for a path" in (found_in(text, 2)[0].obstacle or "")
 
 
 def test_a_variable_behind_the_base_is_no_obstacle() -> None:

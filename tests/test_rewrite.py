@@ -6,7 +6,7 @@ import pytest
 
 from mirrorctl.core.alpine import REPOSITORY_KINDS
 from mirrorctl.core.errors import RepositoriesError, UsageError
-from mirrorctl.core.model import Target
+from mirrorctl.core.model import PACKAGES_ADB, Target
 from mirrorctl.core.repositories.document import Source
 from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, new_file, rewrite, targets_of
 from tests.known_mirrors import locate
@@ -192,6 +192,17 @@ def test_what_apk_does_not_come_to_need_not_be_served() -> None:
         assert targets_of(after, locate, NEW, "armv7", 3) == targets
     after = rewrite([first(content)], locate, NEW, 2, Wishes()).contents
     assert targets_of(after, locate, NEW, "armv7", 2) == (main, community)
+
+
+def test_both_formats_of_a_repository_have_to_be_served() -> None:
+    """Each line asks for an index of its own; apk 2 asks for no index in apk 3's format."""
+    contents = [MAIN + f"v3 {FIR}/v3.22 main testing\n@t {FIR}/v3.22/main\n".encode()]
+    after = rewrite([first(contents[0])], locate, NEW, 3, Wishes()).contents
+    plain, own = Target("v3.22", "main", "armv7"), Target("v3.22", "main", "armv7", PACKAGES_ADB)
+    testing = Target("v3.22", "testing", "armv7", PACKAGES_ADB)
+    assert targets_of(after, locate, NEW, "armv7", 3) == (plain, own, testing)
+    after = rewrite([first(contents[0])], locate, NEW, 2, Wishes()).contents
+    assert targets_of(after, locate, NEW, "armv7", 2) == (plain,)
 
 
 def test_what_the_variables_of_another_file_name_has_to_be_served() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,3 +108,34 @@ def test_any_file_can_be_shown(content: bytes) -> None:
         for row in lines_for_show(apk_reads([parse(content)], generation, "x86_64"), locate):
             assert row.url is None or row.url.isprintable()
             assert all(warned.message.isprintable() for warned in row.warnings)
+
+
+def test_a_branch_past_its_end_is_told_once() -> None:
+    """At its first line, on a known mirror, and only when the day is known."""
+    cdn = "https://dl-cdn.alpinelinux.org/alpine"
+    text = f"{cdn}/v3.19/main\n{cdn}/v3.19/community\nhttps://other.example/v3.18/main\n@t {cdn}/v3.18/main\n"
+    reading = apk_reads([parse(text.encode())], 2)
+    rows = lines_for_show(reading, locate, today="2026-11-24")
+    assert [[each.concern for each in row.warnings] for row in rows if row.line != 3] == [
+        [Concern.EOL],
+        [],
+        [Concern.EOL],
+    ]
+    assert rows[0].warnings[0].message.startswith("v3.19 has had no security fixes since 2025-11-01; ")
+    for today in (None, "2025-05-08"):
+        assert not any(row.warnings for row in lines_for_show(reading, locate, today=today) if row.line != 3)
+
+
+def test_a_branch_that_has_nothing_for_the_arch() -> None:
+    """No line of it is of use, so taking one away mends nothing."""
+    reading = apk_reads([parse(b"https://new.example/alpine/v3.19/main\n")], 2)
+    [row] = lines_for_show(reading, locate, arch="riscv64")
+    assert [(each.concern, each.message, each.command) for each in row.warnings] == [
+        (Concern.NOWHERE, "no mirror has v3.19/main for riscv64: riscv64 begins with v3.20", None)
+    ]
+
+
+def test_what_a_warning_is_about_is_documented() -> None:
+    text = (Path(__file__).parents[1] / "EDITING.md").read_text(encoding="utf-8")
+    for concern in Concern:
+        assert f"`{concern}`" in text

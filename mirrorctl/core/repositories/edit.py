@@ -85,7 +85,7 @@ def edited(
     """
     notes = Notes(sources)
     table = Table(generation, telling=False)
-    lens = Lens(locate)
+    lens = Lens(locate, generation)
     known: dict[Key, Change] = {}
 
     def decide(file: int, number: int, raw: bytes) -> Change | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mirrorctl.core.alpine import is_branch, is_repository, split_place
+from mirrorctl.core.model import APKINDEX, PACKAGES_ADB
 from mirrorctl.core.repositories.document import parse_entry, printable, to_bytes, to_text
 from mirrorctl.core.repositories.table import MOST_FOLLOWED, Table
 from mirrorctl.core.repositories.variables import VariableError, expand, values_in
@@ -49,6 +50,11 @@ class AlpineLine(NamedTuple):
         return None if self.entry.tag is None else self.entry.tag.text
 
     @property
+    def index_file(self) -> str:
+        """Name of the index that apk 3 asks for."""
+        return PACKAGES_ADB if self.entry.keyword is not None and self.entry.keyword.text == "v3" else APKINDEX
+
+    @property
     def sound(self) -> bool:
         """Nothing stands around or in it that one generation of apk or both take for a part of the URL."""
         tag = self.entry.tag
@@ -70,7 +76,7 @@ def alpine_lines(
     :param dead: also those below a line at which apk stops reading.
     """
     table = Table(generation, telling=False)
-    lens = Lens(locate)
+    lens = Lens(locate, generation)
     for file, document in enumerate(documents):
         table.open(file)
         unread: set[bytes] = set()
@@ -98,8 +104,9 @@ class _Named(NamedTuple):
 class Lens:
     """Sees what lines name; a URL that many have is looked up once."""
 
-    def __init__(self, locate: Locate) -> None:
+    def __init__(self, locate: Locate, generation: Generation) -> None:
         self._locate = locate
+        self._generation = generation
         self._known: dict[tuple[str | bytes | None, ...], _Named | None] = {}
 
     def look(self, file: int, line: Line, variables: Mapping[bytes, bytes]) -> AlpineLine | None:
@@ -124,7 +131,8 @@ class Lens:
         rest = url[len(located.base) :].strip("/")
         components = [_expanded(component.text, variables) for component in entry.components]
         branch, repositories = _shape(rest, components)
-        return _Named(located, branch, repositories, _obstacle(entry, url, located, rest, shaped=branch is not None))
+        obstacle = _obstacle(entry, url, located, rest, self._generation, shaped=branch is not None)
+        return _Named(located, branch, repositories, obstacle)
 
 
 def _expanded(text: str, variables: Mapping[bytes, bytes]) -> str | None:
@@ -145,10 +153,12 @@ def _shape(rest: str, components: list[str | None]) -> tuple[str | None, tuple[s
     return None, ()
 
 
-def _obstacle(entry: Entry, url: str, located: Located, rest: str, *, shaped: bool) -> str | None:
+def _obstacle(
+    entry: Entry, url: str, located: Located, rest: str, generation: Generation, *, shaped: bool
+) -> str | None:
     keyword = entry.keyword.text if entry.keyword else None
-    if keyword == "v3":
-        return "it asks for an index in apk 3's own format, which mirrorctl cannot prove"
+    if keyword == "v3" and generation == 2:  # noqa: PLR2004 -- the generation's own number
+        return "it asks for an index in apk 3's own format, and apk 2 takes it for a path on this system"
     if keyword == "ndx" or (keyword is None and rest.endswith((".adb", ".tar.gz"))):
         return "it names an index file, which mirrorctl cannot prove"
     if any(component.text.startswith("#") for component in entry.components):

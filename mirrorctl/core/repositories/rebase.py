@@ -47,16 +47,17 @@ def rebase(sources: Sequence[Source], locate: Locate, base_url: str, generation:
     return edited(moved.sources, locate, generation, change)
 
 
-_Sameness = tuple[int, str | None, str | None, tuple[str, ...], bool]
+_Sameness = tuple[int, str | None, str | None, tuple[str, ...], str, bool]
 
 
 def _sameness(found: AlpineLine, generation: Generation) -> _Sameness:
     """Return what two lines of a file have in common that load the same repositories in the same way.
 
-    To apk 3 a list is as good as lines, and v2 is what a line without a keyword is; to apk 2 neither means anything.
+    To apk 3 a list is as good as lines, v2 is what a line without a keyword is, and v3 asks for another index; to apk 2
+    none of them means anything.
     """
     odd = generation == 2 and bool(found.entry.keyword or found.entry.components)  # noqa: PLR2004 -- its own number
-    return found.file, found.tag, found.branch, found.repositories, odd
+    return found.file, found.tag, found.branch, found.repositories, found.index_file, odd
 
 
 def _moved(found: AlpineLine, base: str) -> bytes:

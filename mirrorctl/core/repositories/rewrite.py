@@ -100,7 +100,7 @@ def targets_of(
     """
     return tuple(
         dict.fromkeys(
-            Target(found.branch, repository, arch)
+            Target(found.branch, repository, arch, found.index_file)
             for found in alpine_lines([parse(content or b"") for content in contents], locate, generation)
             if found.branch is not None and found.located.base == base_url
             for repository in found.repositories

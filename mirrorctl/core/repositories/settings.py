@@ -108,7 +108,7 @@ class _Search:
     def __init__(self, sources: Sequence[Source], locate: Locate) -> None:
         self._sources = sources
         self._locate = locate
-        self._lens = Lens(locate)
+        self._lens = Lens(locate, 3)
         self._table = Table(3, telling=False)
         self._present: dict[bytes, _Setting | None] = {}
         """Who has set each variable."""

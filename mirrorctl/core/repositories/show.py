@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.alpine import REPOSITORY_KINDS, split_place, why_nowhere
+from mirrorctl.core.alpine import REPOSITORY_KINDS, split_place
 from mirrorctl.core.model import Mirror, Status
+from mirrorctl.core.releases import why_ended, why_nowhere
 from mirrorctl.core.repositories.document import printable, without_credentials
 from mirrorctl.core.repositories.grammar import COMMENT, INNER, TAB, TRAILING
 from mirrorctl.core.repositories.table import REPEATED
@@ -33,6 +34,8 @@ class Concern(StrEnum):
     DUPLICATE = "duplicate"
     PLAIN = "http"
     UNKNOWN = "unknown"
+    EOL = "eol"
+    """The branch gets no more security fixes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,31 @@ _VERBS: Final = dict.fromkeys((TRAILING, INNER, COMMENT, TAB), "apk misreads")
 _ALPINE_SHAPED = re.compile(r"/(?:edge|latest-stable|v[0-9]+\.[0-9]+)/(?:main|community|testing)/*$")
 
 
-def lines_for_show(reading: Reading, locate: Locate) -> tuple[ShownLine, ...]:
-    """Return what apk reads and what it leaves out, line by line, each with what should be different about it."""
+def lines_for_show(
+    reading: Reading, locate: Locate, *, arch: str | None = None, today: str | None = None
+) -> tuple[ShownLine, ...]:
+    """Return what apk reads and what it leaves out, line by line, each with what should be different about it.
+
+    :param arch: that the system is of, if known.
+    :param today: ``2026-11-24``, to tell which branches have ended; None: that is not told.
+    """
     rows = [_row(loaded, locate) for loaded in reading.loaded if loaded.flaw is None]
     own = _own_branch(rows)
-    firsts: dict[tuple[str | None, str | None, str | None], Loaded] = {}
+    firsts: dict[tuple[str | None, str | None, str | None, str], Loaded] = {}
     shown = [_unread(ignored) for ignored in reading.ignored]
+    old = {row.branch: row for row in reversed(rows)}  # told once for each branch, at its first line
     for row in rows:
-        key = (row.loaded.tag, row.branch, row.repository)
+        key = (row.loaded.tag, row.branch, row.repository, row.loaded.index.rpartition("/")[2])
         first = firsts.setdefault(key, row.loaded) if row.branch else row.loaded
-        warnings = (*_of_mirror(row), *_of_branch(row, own), *_of_reading(row, first))
+        warnings = [*_of_mirror(row), *_of_branch(row, own, arch), *_of_reading(row, first)]
+        if today and row.branch and old[row.branch] is row and (reason := why_ended(row.branch, today)):
+            warnings.append(Warned(Concern.EOL, reason, None))
         loaded = row.loaded
         url = printable(without_credentials(loaded.url))
         shown.append(
-            ShownLine(loaded.file, loaded.line, url, loaded.tag, row.branch, row.repository, row.mirror, warnings)
+            ShownLine(
+                loaded.file, loaded.line, url, loaded.tag, row.branch, row.repository, row.mirror, tuple(warnings)
+            )
         )
     return tuple(sorted(shown, key=lambda line: (line.file, line.line)))
 
@@ -143,12 +157,14 @@ def _of_mirror(row: _Row) -> Iterator[Warned]:
         yield Warned(Concern.PLAIN, "without https, everybody on the way sees and may hold back what is fetched", PICK)
 
 
-def _of_branch(row: _Row, own: str | None) -> Iterator[Warned]:
+def _of_branch(row: _Row, own: str | None, arch: str | None) -> Iterator[Warned]:
     if row.branch is None or row.repository is None:
         return
     name = f"{row.branch}/{row.repository}"
     if (reason := why_nowhere(row.branch, row.repository)) is not None:
         yield Warned(Concern.NOWHERE, f"no mirror has {name}: {reason}", f"mirrorctl disable {name}")
+    elif (reason := why_nowhere(row.branch, row.repository, arch)) is not None:
+        yield Warned(Concern.NOWHERE, f"no mirror has {name} for {arch}: {reason}", None)
     elif row.loaded.tag is not None or row.branch == own:
         return
     elif row.branch == "edge":

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.core.model import APKINDEX
 from mirrorctl.core.repositories.document import Line, printable, to_bytes
 from mirrorctl.core.repositories.edit import Change, Edit, checked_base, edited, place
 from mirrorctl.core.repositories.entries import Lens, alpine_lines
@@ -190,12 +191,14 @@ def _retagged(found: AlpineLine, path: str, tag: str | None) -> tuple[bytes, str
 
 def _commented(document: Document, locate: Locate, branch: str, repository: str, stop: Ignored | None) -> Line | None:
     """Return the first entry of a repository that is commented out where apk would read it."""
-    lens = Lens(locate)
+    lens = Lens(locate, 3)  # of either: what apk 2 reads otherwise is not looked for
     for line in islice(document.commented(to_bytes(repository)), MOST_FOLLOWED):
         if stop is not None and line.number >= stop.first:
             return None
         found = lens.look(0, Line(line.number, line.raw[1:]), {})
-        if found and found.obstacle is None and (found.branch, found.repositories) == (branch, (repository,)):
+        if found is None or found.obstacle is not None or found.index_file != APKINDEX:
+            continue
+        if (found.branch, found.repositories) == (branch, (repository,)):
             return line
     return None
 
