@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mirrorctl.prober import Network
+    from mirrorctl.network import Network
 
 _OK = 200
 

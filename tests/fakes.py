@@ -1,9 +1,10 @@
 """What if the network were written down beforehand, and time passed only when nothing else was left to do?
 
 ``VirtualLoop`` is an asyncio event loop whose clock jumps to the next timer. ``ScriptedNetwork`` is a
-``prober.Network`` on it: every mirror has a round trip, a rate and its faults; all share one access link (fake_link.py)
-and one processor. Loss limits the rate as Mathis et al. 1997 have it, and what is lost of a handshake, a request or the
-head of an answer is waited for until TCP sends it again (RFC 6298); bodies have no stalls of their own.
+``network.Network`` on it: every mirror has a round trip, a rate and its faults; all share one access link
+(fake_link.py) and one processor. Loss limits the rate as Mathis et al. 1997 have it, and what is lost of a handshake,
+a request or the head of an answer is waited for until TCP sends it again (RFC 6298); bodies have no stalls of their
+own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.measure.cost import Interval, Job, Link, predict
 from mirrorctl.core.measure.sample import Connected
-from mirrorctl.core.model import Stage
+from mirrorctl.core.model import Cause, Stage
 from tests.fake_link import MOMENT, AccessLink, Connection, Flow
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Transfer:
 
 
 class ScriptedNetwork:
-    """A ``prober.Network`` over mirrors that behave as written.
+    """A ``network.Network`` over mirrors that behave as written.
 
     :param ways: by host; a base URL is ``https://<host>/alpine``.
     :param link_rate: of the access link, bytes per second.
@@ -204,18 +205,18 @@ class ScriptedNetwork:
         return self._loop.time() - self._zero
 
     async def connect(self, url: str, resolved: Callable[[tuple[str, ...]], None]) -> Connected:
-        """Connect, as ``prober.Network`` says."""
+        """Connect, as ``network.Network`` says."""
         host, way = self.find(url)
         await _pass(way.resolve)
         if not way.exists:
-            raise RequestFailedError(Stage.RESOLVE, "no such host name")
+            raise RequestFailedError(Stage.RESOLVE, "no such host name", Cause.NO_SUCH_NAME)
         resolved(("192.0.2.1",))
         seconds = await self.open(host, way)
         return Connected("192.0.2.1", way.resolve, seconds, seconds - way.dead)
 
     @contextlib.asynccontextmanager
     async def get(self, url: str, *, first_bytes: int | None = None) -> AsyncIterator[ScriptedResponse]:
-        """Request, as ``prober.Network`` says."""
+        """Request, as ``network.Network`` says."""
         host, way = self.find(url)
         path = path_of(url)
         transfer = Transfer(host, path, first_bytes is not None, self.now())
@@ -255,7 +256,7 @@ class ScriptedNetwork:
         began = self.now()
         await _pass(way.dead + self._shaken(way.rtt, way) + self._lost(way, _RESENT))
         if way.refuses:
-            raise RequestFailedError(Stage.CONNECT, "192.0.2.1: refuses the connection")
+            raise RequestFailedError(Stage.CONNECT, "192.0.2.1: refuses the connection", Cause.NO_CONNECTION)
         return self.now() - began
 
     async def shake_hands(self, way: Way) -> float:
@@ -267,7 +268,7 @@ class ScriptedNetwork:
         await asyncio.sleep(self._shaken(way.rtt, way) + self._lost(way, way.rtt + _RESENT_LATER))
         await self.work(self.handshake)
         if not way.trusted:
-            raise RequestFailedError(Stage.TLS, "certificate: has expired")
+            raise RequestFailedError(Stage.TLS, "certificate has expired", Cause.CLOCK)
         return self.now() - began
 
     async def wait_for_head(self, way: Way, path: str) -> None:
@@ -348,7 +349,7 @@ def answer(way: Way, path: str, first_bytes: int | None, agent: str = "") -> Ans
 
 
 class ScriptedResponse:
-    """An answer, as ``prober.Response`` says."""
+    """An answer, as ``network.Response`` says."""
 
     host: str
     setup_seconds: float | None

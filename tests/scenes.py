@@ -22,6 +22,7 @@ from tests.lab import packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from mirrorctl.core.measure.rank import Standing
 
@@ -48,7 +49,7 @@ def index_of(
     :param stranger: signed by a key that nobody trusts.
     """
     built_at = packages.BUILT_AT - timedelta(hours=age_hours)
-    made = packages.package("bash", arch=arch or target.arch, built_at=built_at)
+    made = _package(arch or target.arch, built_at)
     description = f"v3.22.2-{1000 - int(age_hours)}-g4b1e5c1d1d4"
     bulk = random.Random(str(target)).randbytes((size or SIZES[target]) - 512 * int(age_hours))
     tar = b"".join(
@@ -60,9 +61,28 @@ def index_of(
         )
     )
     key = packages.stranger_key() if stranger else packages.lab_key()
-    content = _stored(tar + bytes(1024))
+    index = _signed(_stored(tar + bytes(1024)), key)
+    _NAMED[index] = made
+    return index
+
+
+@functools.cache
+def _package(arch: str, built_at: datetime) -> packages.Package:
+    """Return a package of which all processes make as many bytes."""
+    made = packages.package("bash", arch=arch, built_at=built_at)
+    control_and_data = packages.unsigned(made.apk)
+    data = packages.unsigned(control_and_data)
+    apk = _signed(control_and_data.removesuffix(data), packages.lab_key()) + data
+    return replace(made, apk=apk, entry=made.entry.replace(f"\nS:{len(made.apk)}\n", f"\nS:{len(apk)}\n"))
+
+
+def _signed(content: bytes, key: packages.SigningKey) -> bytes:
     signature = packages._tar_member(f".SIGN.RSA.{key.name}", key.signature(content), 0)
     return _stored(signature) + content  # keys are new in each process; stored, their sizes do not vary with them
+
+
+_NAMED: Final[dict[bytes, packages.Package]] = {}
+"""By index, the package that it names."""
 
 
 def _stored(content: bytes) -> bytes:
@@ -74,9 +94,12 @@ def _stored(content: bytes) -> bytes:
 def files_of(
     *, main: bytes | None = None, community: bytes | None = None, targets: Sequence[Target] = TARGETS
 ) -> dict[str, bytes]:
-    """Return what a mirror serves: the right indexes, unless others are given."""
+    """Return what a mirror serves: the right indexes unless others are given, and the package that each names."""
     given = {MAIN: main, COMMUNITY: community}
-    return {target.index_path: given.get(target) or index_of(target) for target in targets}
+    indexes = {target: given.get(target) or index_of(target) for target in targets}
+    named = {target: _NAMED[index] for target, index in indexes.items() if index in _NAMED}
+    besides = {f"{target.folder}{package.filename}": package.apk for target, package in named.items()}
+    return {target.index_path: index for target, index in indexes.items()} | besides
 
 
 def old_community() -> bytes:
@@ -128,6 +151,30 @@ FAULTS: Final[dict[str, Callable[[Way], Way]]] = {
     "redirects with 307": lambda way: replace(way, redirect=True),
 }
 """What can be wrong with a mirror; each makes a good one unusable for apk."""
+
+
+def with_packages(way: Way, change: Callable[[bytes], bytes | None]) -> Way:
+    """Return a mirror whose packages are changed; None for one that is not there."""
+    changed = {path: change(file) if path.endswith(".apk") else file for path, file in way.files.items()}
+    return replace(way, files={path: file for path, file in changed.items() if file is not None})
+
+
+PACKAGE_FAULTS: Final[dict[str, Callable[[Way], Way]]] = {
+    "package missing": lambda way: with_packages(way, lambda _: None),
+    "package missing in community": lambda way: replace(way, status=404, fault_path="/community/x86_64/bash"),
+    "package of another build": lambda way: with_packages(way, lambda _: _another_build()),
+    "package truncated": lambda way: with_packages(way, lambda whole: whole[:-9]),
+    "package too long": lambda way: with_packages(way, lambda whole: whole + b"more"),
+    "html for packages": lambda way: replace(with_packages(way, lambda _: None), html=b"<html>Moved!</html>"),
+    "packages stall": lambda way: replace(way, stalls_after=100, fault_path=".apk"),
+    "packages break off": lambda way: replace(way, breaks_after=100, fault_path=".apk"),
+    "packages silent": lambda way: replace(way, silent=True, fault_path=".apk"),
+}
+"""What can be wrong with the packages of a mirror whose indexes are right."""
+
+
+def _another_build() -> bytes:
+    return _package("x86_64", packages.BUILT_AT - timedelta(hours=1000)).apk
 
 
 @dataclass(frozen=True, slots=True)

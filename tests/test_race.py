@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from math import inf
 from statistics import median
@@ -15,14 +16,17 @@ from mirrorctl.core.measure.cost import JOBS
 from mirrorctl.core.measure.plan import Limits
 from mirrorctl.core.measure.race import Race
 from mirrorctl.core.measure.rank import State
-from mirrorctl.core.model import Stage
+from mirrorctl.core.measure.sample import Delivered
+from mirrorctl.core.model import Stage, Target
 from tests.drawn import draw, quantile
-from tests.fakes import ScriptedNetwork, run_virtual
+from tests.fakes import ScriptedNetwork, Way, run_virtual
+from tests.lab import packages
 from tests.scenes import (
     COMMUNITY,
     FAULTS,
     KEYS,
     MAIN,
+    PACKAGE_FAULTS,
     TARGETS,
     Run,
     files_of,
@@ -35,9 +39,9 @@ from tests.scenes import (
 )
 
 if TYPE_CHECKING:
-    from tests.fakes import Way
     from tests.scenes import Scene
 
+PACKAGE = f"{MAIN.folder}bash-1.0-r0.apk"
 TICK = 0.035
 """Seconds: what the budget may be overrun by, one step of the prober."""
 DRAWN = 25
@@ -51,6 +55,14 @@ def drawn() -> list[Run]:
     """
     scenes = (draw(seed) for seed in range(5000, 5000 + 2 * DRAWN))
     return [run_race(scene) for scene in [each for each in scenes if each.link_rate > 1e6][:DRAWN]]
+
+
+def good_with_main(index: bytes) -> Way:
+    return replace(good(), files=files_of(main=index))
+
+
+def old() -> Way:
+    return replace(good(rtt=0.05), files=stale_files(72))
 
 
 def stale_files(hours: float) -> dict[str, bytes]:
@@ -107,9 +119,9 @@ def test_the_prediction_is_near_the_truth() -> None:
     assert predicted == pytest.approx(scene.seconds("best.example", JOBS["typical"]), rel=0.1)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS | PACKAGE_FAULTS)
 def test_a_broken_one_is_never_chosen_be_it_the_fastest(fault: str) -> None:
-    ways = {"broken": FAULTS[fault](good(rtt=0.005, rate=40e6)), **three()}
+    ways = {"broken": (FAULTS | PACKAGE_FAULTS)[fault](good(rtt=0.005, rate=40e6)), **three()}
     run = run_race(scene_of(ways, broken=["broken"]))
     assert run.name in {"plain0", "plain1", "plain2"}
     assert run.tasks_left == 0
@@ -130,10 +142,18 @@ def test_a_broken_one_is_never_chosen_be_it_the_fastest(fault: str) -> None:
         ("truncated", Stage.VERIFY, "truncated"),
         ("other arch", Stage.VERIFY, "aarch64"),
         ("stale", Stage.VERIFY, "stale: index of v3.22/main 10 days behind"),
+        (
+            "package missing",
+            Stage.RESPONSE,
+            "the index of v3.22/main for x86_64 names bash-1.0-r0.apk, which is not there (404)",
+        ),
+        ("package of another build", Stage.VERIFY, "bash-1.0-r0.apk"),
+        ("html for packages", Stage.VERIFY, "HTML"),
+        ("packages break off", Stage.TRANSFER, "breaks off"),
     ],
 )
 def test_a_failure_is_told_with_its_stage(fault: str, stage: Stage, reason: str) -> None:
-    ways = {"broken": FAULTS[fault](good(rtt=0.005, rate=40e6)), **three()}
+    ways = {"broken": (FAULTS | PACKAGE_FAULTS)[fault](good(rtt=0.005, rate=40e6)), **three()}
     failure = run_race(scene_of(ways)).standing("broken").failure
     assert failure is not None
     assert failure.stage is stage
@@ -282,7 +302,36 @@ def test_two_alive_among_many_dead() -> None:
 
 def test_a_single_target_is_enough() -> None:
     scene = scene_of({"a": good(), "b": good(rtt=0.05)})
-    assert run_race(scene, plan_for(scene, targets=(MAIN,))).name == "a"
+    run = run_race(scene, plan_for(scene, targets=(MAIN,)))
+    assert run.name == "a"
+    assert [each.path for each in run.transfers("a") if not each.part][:2] == [MAIN.index_path, PACKAGE]
+
+
+def test_each_index_is_proven_by_a_package_that_it_names_on_the_same_connection() -> None:
+    scene = scene_of({"a": good(), "b": good(rtt=0.05)})
+    run = run_race(scene)
+    whole = [each.path for each in run.transfers("a") if not each.part]
+    assert whole == [MAIN.index_path, COMMUNITY.index_path, PACKAGE, PACKAGE.replace("main", "community")]
+    samples = run.standing("a").samples
+    delivered = [each for each in samples if isinstance(each, Delivered)]
+    assert [each.target for each in delivered] == [MAIN, COMMUNITY]
+    assert all(each.setup_seconds is None for each in delivered)
+
+
+def test_an_index_that_names_no_package_has_none_to_prove() -> None:
+    empty = packages.sign(packages.index(), packages.lab_key())
+    only = Way(files={target.index_path: empty for target in TARGETS})
+    assert run_race(scene_of({"only": only})).standing("only").state is State.PROVEN
+
+
+def test_a_large_package_is_left_when_it_is_known_for_what_it_is() -> None:
+    content = random.Random(1).randbytes(400_000)
+    large = packages.package("large", files={"usr/share/large": content})
+    files = packages.repository(MAIN, packages=[large])
+    run = run_race(scene := scene_of({"only": Way(files=files)}), plan_for(scene, targets=(MAIN,)))
+    assert run.name == "only"
+    (transfer,) = (each for each in run.transfers("only") if each.path.endswith(".apk"))
+    assert transfer.bytes < len(large.apk)
 
 
 def test_no_candidate_at_all_is_over_at_once() -> None:
@@ -326,8 +375,9 @@ def test_the_byte_budget_ends_the_looking_but_not_the_proof() -> None:
     scene = everybody(good(rate=20e6))
     run = run_race(scene, plan_for(scene, byte_budget=500_000))
     assert run.name is not None
-    assert len([each for each in run.whole if each.path == COMMUNITY.index_path]) == 1
-    assert len(run.whole) <= 5
+    indexes = [each.path for each in run.whole if each.path.endswith("APKINDEX.tar.gz")]
+    assert indexes.count(COMMUNITY.index_path) == 1
+    assert len(indexes) <= 5
 
 
 def test_a_budget_of_a_blink_ends_in_a_blink() -> None:
@@ -511,3 +561,47 @@ def test_a_finalist_that_stalled_is_tried_again_when_there_is_nobody_else() -> N
         return chosen.candidate.mirror.id if chosen else None
 
     assert run_virtual(main()) == "rested.example"
+
+
+def test_a_few_that_send_megabytes_of_nothing_do_not_use_up_what_may_be_fetched() -> None:
+    fat = bytearray(index_of(MAIN, size=9_000_000))
+    fat[-100] ^= 1
+    near = {f"fat{number}": Way(files=files_of(main=bytes(fat)), rtt=0.004, rate=60e6) for number in range(6)}
+    run = run_race(scene_of({**near, **three()}))
+    assert run.name in {"plain0", "plain1", "plain2"}
+    read = [each for each in run.whole if each.host.startswith("fat") and each.bytes]
+    assert len(read) <= 3, "those that were nearest, before anybody else had answered"
+    silent = {name: replace(way, tells_size=False) for name, way in near.items()}
+    assert run_race(scene_of({**silent, **three()})).name in {"plain0", "plain1", "plain2"}
+
+
+def test_one_whose_index_is_far_larger_is_taken_where_there_is_nobody_else() -> None:
+    large = good_with_main(index_of(MAIN, size=3_000_000))
+    ways = {"large": replace(large, rtt=0.004), "broken": FAULTS["truncated community"](good())}
+    assert run_race(scene_of(ways, broken=["broken"])).name == "large"
+    scene = scene_of({"large": large, **three()})
+    wanted = next(each for each in scene.candidates if each.mirror.id == "large.example")
+    assert run_race(scene, plan_for(scene, wanted=wanted)).name == "large"
+
+
+def test_more_than_was_told_is_not_waited_for() -> None:
+    answers = iter((index_of(MAIN), index_of(MAIN, size=1_200_000)))  # first it is asked, then read
+
+    class Growing(dict[str, bytes]):
+        def get(self, path: str, _: object = None) -> bytes:
+            return next(answers) if path == MAIN.index_path else self[path]
+
+    run = run_race(scene_of({"only": Way(files=Growing(files_of()))}))
+    failure = run.standing("only").failure
+    assert failure is not None
+    assert failure.reason.startswith("sends more than 2 times the 48")
+
+
+def test_another_branch_under_the_name_of_this_one_is_out_and_does_not_make_the_others_stale() -> None:
+    newer = packages.repository(Target("edge", "main", "x86_64"), synthetic=50)
+    renamed = {path.replace("edge", "v3.22"): file for path, file in newer.items()}
+    run = run_race(scene_of({"edgy": Way(files={**files_of(), **renamed}, rtt=0.004, rate=40e6), "old": old()}))
+    assert run.name == "old"
+    failure = run.standing("edgy").failure
+    assert failure is not None
+    assert failure.reason == "serves edge under the name of v3.22/main, by its own description"

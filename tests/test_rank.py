@@ -23,7 +23,7 @@ from mirrorctl.core.measure.rank import (
 )
 from mirrorctl.core.measure.runner import Probe, Runner
 from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
-from mirrorctl.core.model import Candidate, Failure, Mirror, Stage, Target
+from mirrorctl.core.model import Candidate, Cause, Failure, Mirror, Stage, Target
 from tests.scenes import COMMUNITY, MAIN, good, plan_for, scene_of
 
 DAY = 86_400
@@ -49,7 +49,9 @@ def served(
     built_at: int | None = NEWEST,
 ) -> Served:
     interval = Interval(rate / 1.2, rate, rate * 1.2)
-    return Served(target, None, 0.03, 0.1, size, interval, alone, built_at, 5000, "key", "a.example", kept=True)
+    return Served(
+        target, None, 0.03, 0.1, size, interval, alone, built_at, 5000, "key", "a.example", kept=True, specimen=None
+    )
 
 
 def candidate(name: str = "a") -> Candidate:
@@ -185,7 +187,7 @@ def test_age_is_a_threshold() -> None:
     newest = {MAIN: NEWEST}
     assert staleness([served(built_at=NEWEST - DAY)], newest, DAY) is None
     failure = staleness([answered(), served(built_at=NEWEST - 3 * DAY)], newest, DAY)
-    assert failure == Failure(Stage.VERIFY, "stale: index of v3.22/main 3 days behind the newest seen")
+    assert failure == Failure(Stage.VERIFY, "stale: index of v3.22/main 3 days behind the newest seen", Cause.STALE)
     assert staleness([served(COMMUNITY, built_at=0)], newest, DAY) is None
 
 
@@ -251,7 +253,10 @@ def test_how_far_it_got() -> None:
     assert runner(connected()).state(targets) is State.CONNECTED
     assert runner(connected(), answered()).state(targets) is State.ANSWERED
     assert runner(served()).state(targets) is State.MEASURED
-    assert runner(served(), served(COMMUNITY)).state(targets) is State.PROVEN
+    whole = runner(served(), served(COMMUNITY))
+    assert whole.state(targets) is State.MEASURED
+    whole.delivered = frozenset((MAIN, COMMUNITY))
+    assert whole.state(targets) is State.PROVEN
 
 
 def test_a_running_transfer_counts_once_its_answer_is_there() -> None:

@@ -1,6 +1,6 @@
 """Does the whole program do its main job? ``make demo`` shows it on a network of loopback mirrors, in about a minute.
 
-Fourteen mirrors speak https under a private authority, each at its own distance; the fastest of them are traps. The
+Fifteen mirrors speak https under a private authority, each at its own distance; the fastest of them are traps. The
 real program runs as a child, as a person would run it. Exits with 1 when a step does not do what it says.
 """
 
@@ -58,6 +58,9 @@ def mirrors() -> list[LabMirror]:
         LabMirror("beijing", fresh, fault="blackhole", certificate=https, country="CN", name="never answers"),
         LabMirror("hanoi", stale, certificate=https, country="VN", name="stale by nine days"),
         LabMirror("manila", fresh, fault="other_key", certificate=https, country="PH", name="signed by a stranger"),
+        LabMirror(
+            "busan", fresh, fault="not_found", fault_path=".apk", certificate=https, country="KR", name="no packages"
+        ),
     ]
 
 
@@ -118,7 +121,7 @@ def main() -> int:
 def _run(folder: Path) -> None:
     authority = Authority.create(folder)
     network = mirrors()
-    say(f"Starting {len(network)} https mirrors on loopback; the five fastest are traps:")
+    say(f"Starting {len(network)} https mirrors on loopback; the six fastest are traps:")
     for mirror in network:
         rate = "as fast as it goes" if mirror.rate is None else f"{mirror.rate / 1e6:g} MB/s"
         trap = f": {mirror.name}" if mirror.name else ""

@@ -216,6 +216,17 @@ def bomb(key: SigningKey, size: int = 2 << 30) -> bytes:
     return sign(header + body + trailer, key)
 
 
+def described(branch: str) -> str:
+    """Return what an index of a branch says of itself: the commit that it was built from, as git does."""
+    return f"{'v20260803' if branch == 'edge' else f'{branch}.2'}-75-g4b1e5c1d1d4"
+
+
+@functools.cache
+def specimen(target: Target, built_at: datetime) -> Package:
+    """Return the package that a repository with synthetic entries really has, the last that was built."""
+    return package(f"lab-{target.repository}-newest", f"{built_at:%Y%m%d}-r0", arch=target.arch, built_at=built_at)
+
+
 def repository(
     target: Target,
     *,
@@ -225,11 +236,14 @@ def repository(
     key: SigningKey | None = None,
     algorithm: Algorithm = "RSA",
 ) -> dict[str, bytes]:
-    """Return the files of one repository: path below a base URL -> content. Trees are joined with ``|``."""
-    packages = tuple(packages)
-    plain = index(packages, synthetic=synthetic, arch=target.arch, built_at=built_at)
-    folder = f"{target.repository_path}/{target.arch}"
-    files = {f"{folder}/{made.filename}": made.apk for made in packages}
+    """Return the files of one repository: path below a base URL -> content. Trees are joined with ``|``.
+
+    One of the synthetic entries, the newest, is of a small package that is there: mirrors have to deliver it.
+    """
+    packages = (*packages, *([specimen(target, built_at)] if synthetic else []))
+    said, left = described(target.branch), max(synthetic - 1, 0)
+    plain = index(packages, synthetic=left, description=said, arch=target.arch, built_at=built_at)
+    files = {f"{target.folder}{made.filename}": made.apk for made in packages}
     return files | {target.index_path: sign(plain, key or lab_key(), algorithm)}
 
 

@@ -7,14 +7,14 @@ job than it takes, even if it turns out as good as it still can be.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mirrorctl.core.measure.access import AccessLink
 from mirrorctl.core.measure.cost import transfer_seconds
 from mirrorctl.core.measure.meter import Meter
 from mirrorctl.core.measure.plan import TYPICAL_BYTES
 from mirrorctl.core.measure.runner import Probe, Runner
-from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
+from mirrorctl.core.measure.sample import Answered, Connected, Delivered, Sample, Served
 from mirrorctl.core.measure.verdict import Verdict, expected
 from mirrorctl.core.model import Failure
 
@@ -22,8 +22,19 @@ if TYPE_CHECKING:
     from mirrorctl.core.measure.plan import Plan
     from mirrorctl.core.model import Target
 
+_BLOATED: Final = 2.0
+"""How many times as large as the smallest an index is that can wait."""
 _UNKNOWN_SIZE: Final = 1_000_000
 """Bytes that an index is taken for of which nothing is known."""
+
+
+class Errand(NamedTuple):
+    """What a final fetches."""
+
+    targets: tuple[Target, ...]
+    """Indexes."""
+    packages: tuple[Target, ...]
+    """Those of whose packages it fetches one."""
 
 
 class Field:
@@ -52,6 +63,10 @@ class Field:
         elif isinstance(seen, Served):
             runner.verified |= {seen.target}
             runner.sizes[seen.target] = self._sizes[seen.target] = seen.bytes
+            if seen.specimen is None:
+                runner.delivered |= {seen.target}
+        elif isinstance(seen, Delivered):
+            runner.delivered |= {seen.target}
         if not isinstance(seen, Connected):
             self.verdict.fresh.update()
         runner.judge(self.plan.job, now, self.link.rate)
@@ -82,7 +97,10 @@ class Field:
     def to_read(self) -> list[Runner]:
         """Those whose first index could be read, in no order."""
         idle = [runner for runner in self.runners if runner.idle and not runner.verified and runner.answered]
-        return [runner for runner in idle if not runner.stopped or self.bar == inf]
+        fit = [runner for runner in idle if not runner.stopped or self.bar == inf]
+        bloated = self.bloated()
+        slim = [runner for runner in fit if runner not in bloated]
+        return slim if slim or self.bar < inf or self.running(Probe.READ) else fit
 
     @property
     def reads_done(self) -> int:
@@ -104,14 +122,36 @@ class Field:
         return runner.reach.low + self.plan.limits.thrift * seconds < self.hurdle(runner)
 
     def in_order(self, runners: list[Runner]) -> list[Runner]:
-        """Return the wanted one first, then who can be soonest done; those that are out of step with most come last."""
+        """Return the wanted one first, then who can be soonest done; last those out of step with most, or bloated."""
         spread = self.plan.spread
+        bloated = self.bloated(silent=True)
 
-        def place(each: Runner) -> tuple[bool, bool, float]:
+        def place(each: Runner) -> tuple[bool, bool, bool, float]:
             seconds = each.reach.low * (spread.handicap(each) if spread else 1.0)
-            return each.candidate != self.plan.wanted, self.verdict.fresh.is_outvoted(each), seconds
+            return each.candidate != self.plan.wanted, self.verdict.fresh.is_outvoted(each), each in bloated, seconds
 
         return sorted(runners, key=place)
+
+    def bloated(self, *, silent: bool = False) -> set[Runner]:
+        """Return who says that an index of theirs is far larger than somebody else says.
+
+        All have about the same, so these can wait: a few that send megabytes of nothing would use up the bytes that
+        are to be spent. Whoever says that theirs is tiny is soon found out. Not the wanted one, which may be the only
+        one that is up to date.
+
+        :param silent: also who does not say how large it is, where others do.
+        """
+        fit = [runner for runner in self.runners if runner.usable and runner.sizes]
+        most = {
+            target: _BLOATED * min((each.sizes[target] for each in fit if target in each.sizes), default=0)
+            for target in self.plan.targets
+        }
+        return {
+            runner
+            for runner in self.runners
+            if runner.candidate != self.plan.wanted
+            and any(limit and runner.sizes.get(target, inf if silent else 0) > limit for target, limit in most.items())
+        }
 
     def lacks_company(self, running: int) -> bool:
         """Return whether too few whole indexes are seen, or coming, to tell fresh from stale.
@@ -132,10 +172,16 @@ class Field:
         """Bytes of the first index, as far as is known."""
         return self._size_of(self.plan.targets[0], self._sizes)
 
+    def errand(self, runner: Runner) -> Errand:
+        """Return what a final of it would fetch: what is left to prove, and if nothing is, all indexes once more."""
+        targets = tuple(target for target in self.plan.targets if target not in runner.verified)
+        packages = tuple(target for target in self.plan.targets if target not in runner.delivered)
+        return Errand(targets, packages) if targets or packages else Errand(self.plan.targets, ())
+
     def update_seconds(self, runner: Runner) -> float:
-        """Return about how long the rest of an apk update would take, of one that has served the first index."""
+        """Return about how long a final would take of one that has served the first index."""
         served = [sample for sample in runner.samples if isinstance(sample, Served)]
-        left = [target for target in self.plan.targets if target not in runner.verified] or self.plan.targets
+        left, packages = self.errand(runner)
         # By its own word first: the sizes of others may be those of broken indexes.
         sizes = {**self._sizes, **runner.sizes}
         size = sum(self._size_of(target, sizes) for target in left)
@@ -143,7 +189,7 @@ class Field:
         if self.link.limits and not runner.ran_alone:
             rate = min(rate * runner.shared, self.link.rate)
         wait = max((sample.request_seconds for sample in served), default=0.0)
-        return len(left) * wait + size / rate if rate else inf
+        return (len(left) + len(packages)) * wait + size / rate if rate else inf
 
     def _size_of(self, target: Target, sizes: dict[Target, int]) -> int:
         return sizes.get(target, TYPICAL_BYTES.get(target.repository, _UNKNOWN_SIZE))

@@ -65,10 +65,11 @@ class Finals:
             return self._witness(rest)
         return rival
 
-    def _first_to_prove(self, runner: Runner) -> tuple[bool, float]:
+    def _first_to_prove(self, runner: Runner) -> tuple[bool, bool, float]:
         reach = runner.reach
         doubt = _DOUBT * (reach.high - reach.expected)
-        return self._field.verdict.fresh.is_outvoted(runner), reach.expected + doubt
+        bloated = runner in self._field.bloated(silent=True)
+        return self._field.verdict.fresh.is_outvoted(runner), bloated, reach.expected + doubt
 
     def _witness(self, rest: list[Runner]) -> Runner | None:
         """Return who can tell whether the proven one is up to date: one whose indexes nobody has read, if any."""

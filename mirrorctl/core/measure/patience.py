@@ -95,7 +95,7 @@ class Patience:
     def has_stalled(self, finalist: Runner, now: float) -> bool:
         """Return whether somebody else should be tried: nothing comes, or far less than was expected."""
         field = self._field
-        slow = now - finalist.began > _SLOW + _SLOWER * field.update_seconds(finalist)
+        slow = now - finalist.began > _SLOW + _SLOWER * finalist.due
         if not slow and not self.is_silent(finalist, now):
             return False
         others = (each for each in field.runners if each is not finalist)

@@ -9,6 +9,7 @@ when nobody is worth a look; where our own link limits, mirrors are looked at on
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.measure.field import Field
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mirrorctl.core.measure.plan import Plan
-    from mirrorctl.core.model import Failure, Target
+    from mirrorctl.core.model import Failure
 
 _ONE_ALONE: Final = 0.45
 """Seconds for which one is tried alone: what is on its way from the others comes first."""
@@ -89,12 +90,14 @@ class Race:
                 if runner is not best:
                     yield self._stop(runner, now)
         hurried = patience.must_decide(now)
+        bloated = field.bloated(silent=True) if field.to_read else set()
         for runner in field.running(Probe.READ):
             others = len(field.running(Probe.READ)) - 1
             if (
                 (patience.is_hopeless(runner, now) and not field.lacks_company(others))
                 or (others and field.link.limits and runner is not field.in_order(field.running(Probe.READ))[0])
                 or hurried
+                or (runner in bloated and any(each not in bloated for each in field.to_read))
                 or patience.is_stuck(runner, now)
             ):
                 yield self._stop(runner, now, stalled=patience.is_silent(runner, now))
@@ -139,24 +142,23 @@ class Race:
         if finalist is None:
             self.over = True
             return
-        left = tuple(target for target in self.plan.targets if target not in finalist.verified)
-        yield self._start(finalist, Probe.READ, now, left or self.plan.targets, alone=True)
+        errand, due = self._field.errand(finalist), self._field.update_seconds(finalist)
+        finalist.begin(Probe.READ, now, alone=True, due=due)
+        yield Start(finalist, Probe.READ, errand.targets, errand.packages, alone=True)
 
-    def _start(
-        self, runner: Runner, probe: Probe, now: float, targets: tuple[Target, ...] = (), *, alone: bool = False
-    ) -> Start:
-        runner.begin(probe, now, alone=alone)
+    def _start(self, runner: Runner, probe: Probe, now: float) -> Start:
+        runner.begin(probe, now)
         if probe is Probe.READ:
             reading = self._field.running(Probe.READ)
             for each in reading:
                 each.shared = max(each.shared, len(reading))
-        elif probe is Probe.ASK:
-            targets = self.plan.targets
-        return Start(runner, probe, targets or self.plan.targets[:1], alone)
+        targets = self.plan.targets if probe is Probe.ASK else self.plan.targets[:1]
+        return Start(runner, probe, targets, (), alone=False)
 
     def _stop(self, runner: Runner, now: float, *, stalled: bool = False) -> Stop:
         runner.stop(self.plan.job, now, self._field.link.rate, stalled=stalled)
         return Stop(runner)
 
     def _bytes_spent(self) -> bool:
-        return self.bytes > self.plan.byte_budget
+        """Return whether enough was fetched; twice as much is allowed while nobody could be chosen."""
+        return self.bytes > self.plan.byte_budget * (2 if self._field.bar == inf else 1)

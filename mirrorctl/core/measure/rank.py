@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.measure.cost import UNKNOWN_RATE, Interval, Job, Link, predict
 from mirrorctl.core.measure.sample import Connected, Sample, Served
-from mirrorctl.core.model import Failure, Stage, Target
+from mirrorctl.core.model import Cause, Failure, Stage, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ class State(StrEnum):
     """How far a mirror got."""
 
     PROVEN = "proven"
-    """Served every index that it will have to serve."""
+    """Served every index that it will have to serve, and delivered a package of each."""
     MEASURED = "measured"
     """Served the first of them whole."""
     ANSWERED = "answered"
@@ -120,10 +120,11 @@ def staleness(samples: Iterable[Sample], newest: Mapping[Target, int], max_age: 
     for sample in samples:
         if isinstance(sample, Served) and sample.target in newest:
             if sample.built_at is None:
-                return Failure(Stage.VERIFY, f"the index of {sample.target} is empty, other mirrors' is not")
+                reason = f"the index of {sample.target} is empty, other mirrors' is not"
+                return Failure(Stage.VERIFY, reason, Cause.STALE)
             if (lag := newest[sample.target] - sample.built_at) > max_age:
                 path = sample.target.repository_path
-                return Failure(Stage.VERIFY, f"stale: index of {path} {span(lag)} behind the newest seen")
+                return Failure(Stage.VERIFY, f"stale: index of {path} {span(lag)} behind the newest seen", Cause.STALE)
     return None
 
 

@@ -12,6 +12,8 @@ from mirrorctl.core.measure.rank import UNKNOWN, State, forecast, link_of
 from mirrorctl.core.measure.sample import Answered, Connected, Sample, Served
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mirrorctl.core.measure.cost import Job
     from mirrorctl.core.model import Candidate, Failure, Target
 
@@ -28,7 +30,7 @@ class Probe(Enum):
     ASK = auto()
     """Ask for the beginning of every index, one after the other over one connection."""
     READ = auto()
-    """Fetch indexes whole, in order, over one connection, and verify each."""
+    """Fetch indexes whole, in order, over one connection, and verify each; then packages that they name."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +53,12 @@ class Runner:
     """The most transfers that ran at once while this one did."""
     addresses: tuple[str, ...] | None = None
     """In the resolver's order; None until the name is resolved."""
+    due: float = 0.0
+    """Seconds that this final was expected to take."""
     verified: frozenset[Target] = frozenset()
+    """Those whose index it served whole and signed."""
+    delivered: frozenset[Target] = frozenset()
+    """Those of whose packages it delivered one, or whose index names none."""
     reach: Interval = UNKNOWN
     """Seconds of the job."""
     sizes: dict[Target, int] = field(default_factory=dict)
@@ -97,10 +104,15 @@ class Runner:
         """Whether an index came while nothing else was fetched."""
         return any(isinstance(sample, Served) and sample.alone for sample in self.samples)
 
-    def begin(self, probe: Probe, now: float, *, alone: bool = False) -> None:
+    def has_all(self, targets: Iterable[Target]) -> bool:
+        """Return whether it served each of these indexes, and delivered a package of each."""
+        return all(target in self.verified and target in self.delivered for target in targets)
+
+    def begin(self, probe: Probe, now: float, *, alone: bool = False, due: float = 0.0) -> None:
         """Note what is started."""
         self.probe = probe
         self.alone = alone
+        self.due = due
         self.began = now
         if probe is Probe.READ:
             self.meter = Meter(now)
@@ -155,7 +167,7 @@ class Runner:
 
     def state(self, targets: tuple[Target, ...]) -> State:
         """Return how far it got, its failures aside."""
-        if self.verified.issuperset(targets):
+        if self.has_all(targets):
             return State.PROVEN
         if self.verified:
             return State.MEASURED
@@ -171,6 +183,8 @@ class Start:
     runner: Runner
     probe: Probe
     targets: tuple[Target, ...]
+    packages: tuple[Target, ...]
+    """Of whose packages one is to be delivered."""
     alone: bool
 
 

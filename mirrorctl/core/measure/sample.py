@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mirrorctl.core.measure.cost import Interval
-    from mirrorctl.core.model import Target
+    from mirrorctl.core.model import Package, Target
 
 
 class Connected(NamedTuple):
@@ -54,6 +54,20 @@ class Served(NamedTuple):
     signer: str
     host: str
     kept: bool
+    specimen: Package | None
+    """A package that it names, which the mirror has to deliver; None where it names none."""
 
 
-Sample = Connected | Answered | Served
+class Delivered(NamedTuple):
+    """A package that an index names came whole, and is the one that the index means."""
+
+    target: Target
+    """Whose index names it."""
+    package: Package
+    setup_seconds: float | None
+    request_seconds: float
+    host: str
+    kept: bool
+
+
+Sample = Connected | Answered | Served | Delivered

@@ -54,7 +54,7 @@ class Verdict:
 
     def proven(self, runner: Runner) -> bool:
         """Return whether it served all that it will have to serve, up to date."""
-        return runner.usable and runner.verified.issuperset(self._plan.targets) and not self.is_stale(runner)
+        return runner.usable and runner.has_all(self._plan.targets) and not self.is_stale(runner)
 
     def may_be_chosen(self, runner: Runner) -> bool:
         """Return whether it is proven and nothing speaks against it."""
