@@ -92,7 +92,20 @@ def test_other_statuses_are_no_redirects(status: int) -> None:
         ("https://a:0/", "redirects to https://a:0/, which apk does not follow"),
         ("https://a:x/", "redirects to https://a:x/, which apk does not follow"),
         ("http://other.example/x", "redirects from https to http://other.example/x: not taken"),
-        ("HTTP://other.example/x", "redirects from https to HTTP://other.example/x: not taken"),
+        ("HTTP://other.example/x", "redirects to HTTP://other.example/x, which apk does not follow"),
+        ("https://a@b@c/", "redirects to https://*@c/, which apk does not follow"),
+        ("https://a?@127.0.0.1/", "redirects to https://*@127.0.0.1/, which apk does not follow"),
+        ("https://a\\@127.0.0.1/", "redirects to https://*@127.0.0.1/, which apk does not follow"),
+        ("https://a#b/", "redirects to https://a#b/, which apk does not follow"),
+        (
+            "https://127\uff0e0\uff0e0\uff0e1/",
+            "redirects to https://127\\uff0e0\\uff0e0\\uff0e1/, which apk does not follow",
+        ),
+        ("https://127%2e0.0.1/", "redirects to https://127%2e0.0.1/, which apk does not follow"),
+        ("https://a..b/", "redirects to https://a..b/, which apk does not follow"),
+        ("https://[fe80::1%25eth0]/", "redirects to https://[fe80::1%25eth0]/, which apk does not follow"),
+        ("/\t/other.example/x", "redirects to /\\t/other.example/x, which apk does not follow"),
+        ("/\t/[::1", "redirects to /\\t/[::1, which apk does not follow"),
         ("h\ttp://other.example/x", "redirects to h\\ttp://other.example/x, which apk does not follow"),
         ("https://a b/x", "redirects to https://a b/x, which apk does not follow"),
         ("\x1b[2J" + "x" * 1000, "redirects to \\x1b[2J" + "x" * 96 + ", which apk does not follow"),
@@ -100,6 +113,15 @@ def test_other_statuses_are_no_redirects(status: int) -> None:
 )
 def test_where_apk_would_not_go_is_told(location: str | None, reason: str) -> None:
     assert next_hop(URL, 302, location, 0) == Failure(Stage.RESPONSE, reason)
+
+
+@pytest.mark.parametrize("scheme", ["https://", "http://", "ftp://", "//", "", "https:", "https:/"])
+@pytest.mark.parametrize("user", ["secret@", "me:secret@", "me:" + "x" * 95 + "secret@", "me@secret@"])
+@pytest.mark.parametrize(("status", "hops"), [(302, 0), (302, 4), (307, 0)])
+def test_whose_password_it_is_nobody_is_told(scheme: str, user: str, status: int, hops: int) -> None:
+    found = next_hop("http://a.example/" if scheme == "https:" else URL, status, f"{scheme}{user}b.example/x", hops)
+    assert isinstance(found, Failure) or found == f"{scheme}{user}b.example/x"
+    assert "secret" not in (found.reason if isinstance(found, Failure) else "")
 
 
 def test_a_fifth_redirect_is_too_many() -> None:

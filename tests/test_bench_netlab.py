@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from bench.netlab import dns, job, run
+from bench.netlab import job, run
 from bench.netlab.apk import Jobs, Took
 from bench.netlab.common import Bench, authority_in
 from bench.netlab.comparison import table
@@ -31,6 +31,7 @@ from bench.netlab.options import parse
 from bench.netlab.script import run_script
 from bench.netlab.selection import Selection
 from bench.netlab.world import Host, World, draw
+from tests.lab import dns
 from tests.lab.certificates import Certificate
 from tests.lab.mirrors import LabMirror, ThreadedLab
 

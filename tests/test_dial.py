@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.model import Failure, Stage
+from mirrorctl.core.model import Cause, Failure, Stage
 from mirrorctl.effects import background, dial
 from mirrorctl.effects.net import AiohttpNetwork
 
@@ -135,14 +135,23 @@ async def test_a_place_to_which_nobody_went_ahead_is_connected_to_from_the_loop(
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        ([(socket.AF_INET, "127.0.0.1")], Failure(Stage.CONNECT, "127.0.0.1: refuses the connection")),
+        (
+            [(socket.AF_INET, "127.0.0.1")],
+            Failure(Stage.CONNECT, "127.0.0.1: refuses the connection", Cause.NO_CONNECTION),
+        ),
         (
             [(socket.AF_APPLETALK, "::1"), (socket.AF_INET, "224.0.0.1")],
-            Failure(Stage.CONNECT, "224.0.0.1: no route to it from here"),
+            Failure(Stage.CONNECT, "224.0.0.1: no route to it from here", Cause.NO_CONNECTION),
         ),
-        ([], Failure(Stage.CONNECT, "has no address")),
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), Failure(Stage.RESOLVE, "no such host name")),
-        (ValueError("embedded null byte"), Failure(Stage.RESOLVE, "name cannot be resolved: embedded null byte")),
+        ([], Failure(Stage.CONNECT, "has no address", Cause.NO_CONNECTION)),
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            Failure(Stage.RESOLVE, "no such host name", Cause.NO_SUCH_NAME),
+        ),
+        (
+            ValueError("embedded null byte"),
+            Failure(Stage.RESOLVE, "name cannot be resolved: embedded null byte", Cause.NAME_SERVER),
+        ),
     ],
 )
 async def test_what_fails_is_told_alike_wherever_it_was_tried(

@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from mirrorctl.core.model import Target
 from tests.lab.certificates import Authority, Certificate
 from tests.lab.exchange import Pacer
-from tests.lab.faults import BLACKHOLE, FAULTS, INDEX_FAULTS, REFUSED, names
+from tests.lab.faults import BLACKHOLE, FAULTS, INDEX_FAULTS, PACKAGE_FAULTS, REFUSED, names
 from tests.lab.mirrors import Lab, LabMirror, ThreadedLab
 from tests.lab.packages import (
     BUILT_AT,
@@ -704,6 +704,139 @@ def test_redirect_loop() -> None:
         assert (status, headers["location"]) == (HTTPStatus.FOUND, f"{lab.url('a')}/{MAIN.index_path}")
 
 
+@pytest.mark.parametrize(("hops", "served"), [("four", 4), ("five", 5)])
+def test_redirects_one_after_the_other_end_at_the_file(hops: str, served: int) -> None:
+    with ThreadedLab([LabMirror("a", TREE, fault=f"redirect_{hops}")]) as lab, closing(connect(lab, "a")) as connection:
+        path = PATH
+        for _ in range(served):
+            status, headers, _ = ask(connection, path)
+            assert status == HTTPStatus.FOUND
+            path = headers["location"].removeprefix(lab.url("a").removesuffix("/alpine"))
+        assert ask(connection, path)[2] == INDEX
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        ("redirect_down", "http://127.0.1.1:"),
+        ("redirect_file", "file:///etc/apk/repositories"),
+        ("redirect_private", "https://10.255.255.1/alpine/APKINDEX.tar.gz"),
+        ("redirect_metadata", "http://169.254.169.254/latest/meta-data/"),
+    ],
+)
+def test_redirects_to_where_nobody_should_go(fault: str, place: str) -> None:
+    status, headers, _ = ask_once(LabMirror("a", TREE, fault=fault))
+    assert (status, headers["location"].startswith(place)) == (HTTPStatus.FOUND, True)
+
+
+def test_a_redirector_that_splits() -> None:
+    mirrors = [LabMirror("a", TREE, fault="redirect_split", redirect_to="b"), LabMirror("b", TREE)]
+    with ThreadedLab(mirrors) as lab, closing(connect(lab, "a")) as connection:
+        assert ask(connection)[1]["location"] == f"{lab.url('b')}/{MAIN.index_path}"
+        assert ask(connection, f"/alpine/v3.22/main/x86_64/{HELLO.filename}")[2] == HELLO.apk
+
+
+def test_a_wall_of_cookies() -> None:
+    mirror = LabMirror("a", TREE, fault="cookie_wall")
+    status, headers, _ = ask_once(mirror)
+    assert (status, headers["set-cookie"].partition(";")[0]) == (HTTPStatus.FOUND, "seen=1")
+    assert ask_once(mirror, Cookie="seen=1")[2] == INDEX
+
+
+def test_tls_alert(authority: Authority) -> None:
+    mirror = LabMirror("a", TREE, fault="tls_alert", certificate=Certificate.GOOD)
+    context = ssl.create_default_context(cafile=authority.path)
+    with (
+        ThreadedLab([mirror], authority=authority) as lab,
+        closing(connect(lab, "a", context)) as connection,
+        pytest.raises(ssl.SSLError, match=r"(?i)alert.handshake.failure"),
+    ):
+        connection.connect()
+
+
+def test_a_certificate_that_is_not_yet_valid(authority: Authority) -> None:
+    mirror = LabMirror("a", TREE, certificate=Certificate.NOT_YET_VALID)
+    context = ssl.create_default_context(cafile=authority.path)
+    with (
+        ThreadedLab([mirror], authority=authority) as lab,
+        closing(connect(lab, "a", context)) as connection,
+        pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"),
+    ):
+        connection.connect()
+
+
+def test_huge_header() -> None:
+    heard = listen("huge_header")
+    assert heard.content.startswith(b"HTTP/1.1 200 OK\r\nX-Header: xxx")
+    assert heard.content.count(b"\r\n") == 1
+
+
+def test_continue_first() -> None:
+    first, _, rest = listen("continue_first").content.partition(b"\r\n\r\n")
+    assert (first, rest[:15]) == (b"HTTP/1.1 100 Continue", b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind", "length"),
+    [
+        ("forbidden", HTTPStatus.FORBIDDEN, "text/html", None),
+        ("too_many", HTTPStatus.TOO_MANY_REQUESTS, "text/html", None),
+        ("empty", HTTPStatus.OK, "application/octet-stream", 0),
+        ("wrong_type", HTTPStatus.OK, "text/html; charset=utf-8", len(INDEX)),
+        ("chunked", HTTPStatus.OK, "application/octet-stream", len(INDEX)),
+    ],
+)
+def test_answers_that_are_odd_in_one_thing(fault: str, status: int, kind: str, length: int | None) -> None:
+    answered, headers, body = ask_once(LabMirror("a", TREE, fault=fault))
+    assert (answered, headers["content-type"]) == (status, kind)
+    assert length is None or body == INDEX[:length]
+
+
+def test_chunked_garbage() -> None:
+    heard = listen("chunked_garbage")
+    length, _, rest = heard.body.partition(b"\r\n")
+    assert (int(length, 16), rest[:1000], rest[1000:1013]) == (1000, INDEX[:1000], b"\r\nno length\r\n")
+    assert heard.end == "closed"
+
+
+def test_wrong_part() -> None:
+    status, headers, body = ask_once(LabMirror("a", TREE, fault="wrong_part"), Range="bytes=0-9")
+    assert (status, body) == (HTTPStatus.PARTIAL_CONTENT, INDEX[1000:])
+    assert headers["content-range"].startswith("bytes 1000-")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sign"),
+    [
+        ("crlf", b"\r\nP:"),
+        ("bad_utf8", b"from \xff\xfe"),
+        ("other_arch", b"\nA:aarch64\n"),
+        ("long_line", b"T:" + b"x" * 4000),
+        ("odd_members", b"../../../../etc/passwd\0"),
+        ("sparse_index", b" S"),  # the tar type, after the checksum of the header
+        ("huge_member", b"\x0077777777777\0"),
+        ("two_indexes", b"P:other\n"),
+        ("fat_index", b"noise\0"),
+    ],
+)
+def test_what_is_odd_in_a_signed_index(fault: str, sign: bytes) -> None:
+    whole = altered(fault)
+    content = zlib.decompressobj(wbits=31).decompress(unsigned(whole), 1 << 20)
+    assert sign in content
+    assert sign not in zlib.decompress(unsigned(INDEX), wbits=31)
+    signature = unpack(zlib.decompressobj(wbits=31).decompress(whole))[f".SIGN.RSA.{lab_key().name}"]
+    assert signature
+    signer = stranger_key() if fault == "fat_index" else lab_key()
+    verify(signer, signature, unsigned(whole), hashes.SHA1())
+
+
+@pytest.mark.parametrize("fault", PACKAGE_FAULTS)
+def test_a_package_fault_strikes_packages_only(fault: str) -> None:
+    with ThreadedLab([LabMirror("a", TREE, fault=fault)]) as lab, closing(connect(lab, "a")) as connection:
+        assert ask(connection)[2] == INDEX
+        assert ask(connection, f"/alpine/v3.22/main/x86_64/{HELLO.filename}")[2] != HELLO.apk
+
+
 @pytest.mark.parametrize("fault", INDEX_FAULTS)
 def test_an_index_fault_strikes_indexes_only(fault: str) -> None:
     with ThreadedLab([LabMirror("a", TREE, fault=fault)]) as lab, closing(connect(lab, "a")) as connection:
@@ -754,7 +887,7 @@ def test_tampered() -> None:
 
 
 def test_every_fault_is_named_once() -> None:
-    assert len(set(names())) == len(names()) == len(FAULTS) + len(INDEX_FAULTS) + 2
+    assert len(set(names())) == len(names()) == len(FAULTS) + len(INDEX_FAULTS) + len(PACKAGE_FAULTS) + 3
 
 
 # --- what the program is given

@@ -13,11 +13,11 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bench.netlab import dns
 from bench.netlab.distances import HOME, region_of, round_trips
 from bench.netlab.link import MOST_RATE, Access, Path
 from bench.netlab.namespaces import NAME_SERVER
 from mirrorctl.situation import read_catalog
+from tests.lab import dns
 from tests.lab.certificates import Certificate
 from tests.lab.mirrors import LabMirror
 

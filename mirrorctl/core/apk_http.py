@@ -20,6 +20,13 @@ MOST_REDIRECTS: Final = 4
 _PORTS: Final = {"http": 80, "https": 443}
 _FOLLOWED: Final = (301, 302, 303)
 _REDIRECTS: Final = (300, 301, 302, 303, 305, 306, 307, 308)
+_LOCATION: Final = re.compile(
+    r"https?://([^/@?#\\]*@)?([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?(/.*)?"
+)
+"""Where everybody finds the same host: libfetch, aiohttp and we. Of odder ones each would make something else."""
+_PATH: Final = re.compile(r"/(?!/)[^\t\r\n]*")
+"""On the same host. ``urljoin`` overlooks tabs, so a tab between two slashes would make it another one."""
+_USER: Final = re.compile(r"(?<![^/\s])[^/\s]*@")
 
 
 class RequestFailedError(Exception):
@@ -45,7 +52,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     parts = urlsplit(url)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name, environ.get(name.lower(), ""))
-    if not proxy.startswith("http://") or not _is_url(proxy):
+    if not proxy.startswith("http://") or not is_url(proxy):
         return None
     host = (parts.hostname or "").lower()
     excepted = environ.get("NO_PROXY", environ.get("no_proxy", ""))
@@ -53,6 +60,13 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
         return None
     suffixes = re.split(r"[,\s]+", excepted.lower())
     return None if any(suffix and host.endswith(suffix) for suffix in suffixes) else proxy
+
+
+def proxy_refuses(status: int) -> str:
+    """Return what a proxy says that does not let a request through."""
+    if status == 407:  # noqa: PLR2004 - RFC 9110, Proxy Authentication Required
+        return "the proxy wants a password (407)"
+    return f"the proxy refuses with status {status}"
 
 
 def first_stop(url: str, environ: Mapping[str, str]) -> tuple[str, int]:
@@ -75,19 +89,19 @@ def next_hop(url: str, status: int, location: str | None, hops: int) -> str | Fa
         return Failure(Stage.RESPONSE, f"redirects with status {status}, which apk does not follow")
     if not location:
         return Failure(Stage.RESPONSE, "redirects without saying where")
-    shown = ascii(location[:100])[1:-1]
+    shown = ascii(_USER.sub("*@", location)[:100])[1:-1]  # who knows whose password it is
     if hops >= MOST_REDIRECTS:
         return Failure(Stage.RESPONSE, f"redirects more than {MOST_REDIRECTS} times, apk gives up; last to {shown}")
-    if location.startswith("/") and not location.startswith("//"):
+    if _PATH.fullmatch(location):
         return urljoin(url, location)
-    if not _is_url(location):
+    if not _LOCATION.fullmatch(location) or not is_url(location):
         return Failure(Stage.RESPONSE, f"redirects to {shown}, which apk does not follow")
-    if url.startswith("https:") and urlsplit(location).scheme != "https":
+    if url.startswith("https:") and not location.startswith("https:"):
         return Failure(Stage.RESPONSE, f"redirects from https to {shown}: not taken")
     return location
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
     """Return whether it is an absolute URL of a host and a port that can be."""
     if not text.isprintable() or " " in text:  # urlsplit overlooks tabs and the like, others would not
         return False

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.apk_http import RequestFailedError
-from mirrorctl.core.model import Stage
+from mirrorctl.core.model import Cause, Stage
 from mirrorctl.effects.background import begin
 from mirrorctl.effects.words import plain, unresolved
 
@@ -97,7 +97,7 @@ class Names:
         try:
             return await asyncio.wrap_future(found)
         except OSError as error:
-            raise RequestFailedError(Stage.RESOLVE, unresolved(error)) from None
+            raise RequestFailedError(Stage.RESOLVE, *unresolved(error)) from None
 
     def resolve_seconds(self, host: str, port: int) -> float:
         """Return how long it took to resolve that host, which is done."""
@@ -168,7 +168,7 @@ class Names:
                     return _way(sock, (family, address), began, trying)
             except OSError as error:
                 refused = f"{address}: {plain(error)}"
-        raise RequestFailedError(Stage.CONNECT, refused)
+        raise RequestFailedError(Stage.CONNECT, refused, Cause.NO_CONNECTION)
 
     def _work(self) -> None:
         while True:
@@ -199,7 +199,7 @@ async def first_that_takes(addresses: list[Address], port: int) -> tuple[socket.
             else:
                 stack.pop_all()
                 return sock, _way(sock, (family, address), began, trying)
-    raise RequestFailedError(Stage.CONNECT, refused)
+    raise RequestFailedError(Stage.CONNECT, refused, Cause.NO_CONNECTION)
 
 
 def _way(sock: socket.socket, address: Address, began: float, trying: float) -> Way:

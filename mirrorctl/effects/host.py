@@ -16,8 +16,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mirrorctl.core.alpine import branch_of_release, generation_of_branch
+from mirrorctl.core.alpine import branch_of_release
 from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
+from mirrorctl.core.releases import generation_of_branch
 from mirrorctl.effects.rootfs import explain, read_bytes, read_if_present, resolve, shown
 
 if TYPE_CHECKING:
@@ -220,13 +221,18 @@ def shipped_keys(arch: str | None) -> dict[str, bytes]:
 
     :raises CatalogError: the installation of mirrorctl is broken.
     """
-    ids = _SHIPPED_KEYS.get(arch, ()) if arch is not None else chain.from_iterable(_SHIPPED_KEYS.values())
-    names = [f"alpine-devel@lists.alpinelinux.org-{key}.rsa.pub" for key in dict.fromkeys(ids)]
     try:
-        return {name: read_bytes(_KEYS / name, HINT_LIMIT) for name in names}
+        return {name: read_bytes(path, HINT_LIMIT) for name, path in shipped_key_files(arch).items()}
     except OSError as error:
         reason = f"cannot read Alpine's keys in {shown(_KEYS)}: {error.strerror}"
         raise CatalogError(f"{reason}; they belong to mirrorctl: install mirrorctl again") from error
+
+
+def shipped_key_files(arch: str | None) -> dict[str, Path]:
+    """Return where those keys are, by file name."""
+    ids = _SHIPPED_KEYS.get(arch, ()) if arch is not None else chain.from_iterable(_SHIPPED_KEYS.values())
+    names = [f"alpine-devel@lists.alpinelinux.org-{key}.rsa.pub" for key in dict.fromkeys(ids)]
+    return {name: _KEYS / name for name in names}
 
 
 # The family of Alpine's keys: an architecture is a line here, its oldest key first.

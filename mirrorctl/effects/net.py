@@ -15,9 +15,18 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final, Self
 
-from mirrorctl.core.apk_http import RequestFailedError, first_stop, is_redirect, next_hop, proxy_for, user_agent
+from mirrorctl.core.apk_http import (
+    RequestFailedError,
+    first_stop,
+    is_redirect,
+    next_hop,
+    proxy_for,
+    proxy_refuses,
+    user_agent,
+)
 from mirrorctl.core.measure.sample import Connected
-from mirrorctl.core.model import Failure, Stage
+from mirrorctl.core.model import Cause, Failure, Stage
+from mirrorctl.effects import onward as redirect
 from mirrorctl.effects.dial import Names
 from mirrorctl.effects.trust import authorities, none_read
 from mirrorctl.effects.words import certificate, one_line, plain
@@ -25,6 +34,7 @@ from mirrorctl.effects.words import certificate, one_line, plain
 with none_read():  # the two that it makes for whoever brings none
     import aiohttp
     from aiohttp import abc as aiohttp_abc
+    from aiohttp import http_exceptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
 
 _MOST_LINE: Final = 8190
 _BUFFER: Final = 1 << 18
+_PARTIAL: Final = 206
 _BAD_RANGE: Final = 416
 _NOT_SENT: Final = ("Accept", "Accept-Encoding")
 """Headers that aiohttp would add and apk does not send."""
@@ -68,7 +79,8 @@ class AiohttpNetwork:
 
     async def __aenter__(self) -> Self:
         """Open the session; nothing is sent yet."""
-        self._connector = _Connector(_Resolver(self._names, self._answered), self._trust.result())
+        self._resolver = _Resolver(self._names, self._answered)
+        self._connector = _Connector(self._resolver, self._trust.result())
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_start.append(_connection_started)
         trace.on_connection_create_end.append(_connection_ready)
@@ -81,6 +93,7 @@ class AiohttpNetwork:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, connect=None, sock_read=None),
             trace_configs=[trace],
+            response_class=_Answer,
             read_bufsize=_BUFFER,
             max_line_size=_MOST_LINE,
             max_field_size=_MOST_LINE,
@@ -101,7 +114,7 @@ class AiohttpNetwork:
         return time.monotonic() - self._began
 
     async def connect(self, url: str, resolved: Callable[[tuple[str, ...]], None]) -> Connected:
-        """Resolve and connect, as ``prober.Network`` says."""
+        """Resolve and connect, as ``network.Network`` says."""
         proxy = proxy_for(url, self._environ)
         host, port = first_stop(url, self._environ)
         with _of_proxy(f"{host}:{port}" if proxy else None):
@@ -114,11 +127,11 @@ class AiohttpNetwork:
 
     @contextlib.asynccontextmanager
     async def get(self, url: str, *, first_bytes: int | None = None) -> AsyncIterator[AiohttpResponse]:
-        """Request, as ``prober.Network`` says."""
+        """Request, as ``network.Network`` says."""
         headers = {} if first_bytes is None else {"Range": f"bytes=0-{first_bytes - 1}"}
-        hops = 0
+        first, hops, resolving = url, 0, 0.0
         while True:
-            timing = _Timing()
+            timing = _Timing(resolving)
             with _failures(Stage.RESPONSE):
                 response = await self._session.get(
                     url,
@@ -128,7 +141,7 @@ class AiohttpNetwork:
                     trace_request_ctx=timing,
                 )
             try:
-                if response.status == _BAD_RANGE and headers:  # apk asks for whole files, which it may well have
+                if headers and _is_other_part(response):  # apk asks for whole files, which it may well have
                     headers = {}
                     continue
                 if not is_redirect(response.status):
@@ -138,9 +151,10 @@ class AiohttpNetwork:
             finally:
                 response.release()  # keeps the connection if the body is over, closes it if not
             if isinstance(onward, Failure):
-                raise RequestFailedError(onward.stage, onward.reason)
-            url = onward
-            hops += 1
+                raise RequestFailedError(onward.stage, onward.reason, onward.cause)
+            asked = time.monotonic()
+            await redirect.check(first, onward, self._resolver.addresses, self._environ)
+            url, hops, resolving = onward, hops + 1, time.monotonic() - asked
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -176,27 +190,44 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class _Timing:
-    """Seconds of one request's steps, filled in by the trace."""
+    """Seconds of one request's steps, filled in by the trace.
 
-    __slots__ = ("connecting", "sent", "setup")
+    :param resolving: seconds that it took already to resolve the name.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("connecting", "resolving", "sent", "setup")
+
+    def __init__(self, resolving: float) -> None:
+        self.resolving = resolving
         self.connecting = 0.0
         self.setup: float | None = None
         self.sent = time.monotonic()
 
 
+class _Answer(aiohttp.ClientResponse):
+    """An answer as apk takes it: the first that comes, be it an interim one (1xx), which is no answer to aiohttp."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the head."""
+        self._continue = asyncio.get_running_loop().create_future()  # taken away when an interim answer comes
+        await super().start(connection)
+        if self._continue is None:
+            raise RequestFailedError(Stage.RESPONSE, "sends an interim answer (1xx), which apk takes for the answer")
+        return self
+
+
 class AiohttpResponse:
-    """An answer, as ``prober.Response`` says."""
+    """An answer, as ``network.Response`` says."""
 
     def __init__(self, response: aiohttp.ClientResponse, timing: _Timing) -> None:
         self._response = response
         self.status = response.status
-        self.host = response.url.host or ""
+        self.host = response.url.raw_host or ""
         self.setup_seconds = timing.setup
         self.request_seconds = time.monotonic() - timing.sent
         self.kept = response.headers.get("Connection", "").lower() == "keep-alive"
         self.whole_bytes = _whole_bytes(response)
+        _end_when_closed(response)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, as sent."""
@@ -205,11 +236,37 @@ class AiohttpResponse:
                 yield chunk
 
 
+def _end_when_closed(response: aiohttp.ClientResponse) -> None:
+    """End the body when the connection is over: aiohttp leaves it waiting where a chunk comes that has no length."""
+    body, connection = response.content, response.connection
+    if connection is None or connection.protocol is None:
+        return  # the body is over
+
+    def end(closed: asyncio.Future[None] | None = None) -> None:
+        if closed is not None:
+            closed.exception()
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError())
+
+    closed = connection.protocol.closed
+    if closed is None:
+        end()
+    else:
+        closed.add_done_callback(end)
+
+
 def _whole_bytes(response: aiohttp.ClientResponse) -> int | None:
-    if response.status != 206:  # noqa: PLR2004 - RFC 9110, Partial Content
+    if response.status != _PARTIAL:
         return response.content_length
     match = re.fullmatch(r"bytes \d+-\d+/(\d{1,12})", response.headers.get("Content-Range", ""))
     return int(match[1]) if match else None
+
+
+def _is_other_part(response: aiohttp.ClientResponse) -> bool:
+    """Return whether the answer to who asked for the first bytes is none, or some other bytes."""
+    if response.status != _PARTIAL:
+        return response.status == _BAD_RANGE
+    return re.match(r"bytes 0*-", response.headers.get("Content-Range", "")) is None
 
 
 async def _connection_started(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
@@ -218,7 +275,7 @@ async def _connection_started(_: aiohttp.ClientSession, context: SimpleNamespace
 
 async def _connection_ready(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
     timing = context.trace_request_ctx
-    timing.setup = time.monotonic() - timing.connecting
+    timing.setup = timing.resolving + time.monotonic() - timing.connecting
 
 
 async def _request_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
@@ -232,12 +289,19 @@ class _Resolver(aiohttp_abc.AbstractResolver):
         self._names = names
         self._answered = answered
 
+    async def addresses(self, host: str, port: int) -> list[Address]:
+        """Return them as they are known.
+
+        :raises RequestFailedError: there are none.
+        """
+        known = self._answered.get(host)
+        return [known] if known else await self._names.resolve(host, port)
+
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[aiohttp_abc.ResolveResult]:
         """Return the addresses to try, in order."""
-        known = self._answered.get(host)
-        addresses = [known] if known else await self._names.resolve(host, port)
+        addresses = await self.addresses(host, port)
         return [
             aiohttp_abc.ResolveResult(
                 hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
@@ -259,20 +323,21 @@ def _failures(stage: Stage) -> Iterator[None]:  # noqa: C901 - a list of cases, 
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
-        raise RequestFailedError(Stage.TLS, certificate(error.certificate_error)) from None
+        raise RequestFailedError(Stage.TLS, *certificate(error.certificate_error)) from None
     except (aiohttp.ClientConnectorSSLError, ssl.SSLError) as error:
         raise RequestFailedError(Stage.TLS, f"handshake failed: {plain(error)}") from None
     except aiohttp.ClientProxyConnectionError as error:
-        raise RequestFailedError(Stage.CONNECT, f"the proxy cannot be reached: {plain(error.os_error)}") from None
+        reason = f"the proxy cannot be reached: {plain(error.os_error)}"
+        raise RequestFailedError(Stage.CONNECT, reason, Cause.PROXY) from None
     except aiohttp.ClientConnectorError as error:
-        raise RequestFailedError(Stage.CONNECT, plain(error.os_error)) from None
+        raise RequestFailedError(Stage.CONNECT, plain(error.os_error), Cause.NO_CONNECTION) from None
     except aiohttp.ClientHttpProxyError as error:
-        raise RequestFailedError(Stage.RESPONSE, f"the proxy refuses with status {error.status}") from None
+        raise RequestFailedError(Stage.RESPONSE, proxy_refuses(error.status), Cause.PROXY) from None
     except aiohttp.ServerDisconnectedError:
         raise RequestFailedError(stage, "closes the connection without an answer") from None
     except aiohttp.ClientPayloadError:
         raise RequestFailedError(Stage.TRANSFER, "breaks off before the end of the file") from None
-    except aiohttp.ClientResponseError as error:
+    except (aiohttp.ClientResponseError, http_exceptions.HttpProcessingError) as error:  # the latter in a body
         what = one_line(error.message.partition("\n")[0]).rstrip(":").lower()
         raise RequestFailedError(stage, f"answers what is no proper HTTP: {what}") from None
     except aiohttp.InvalidURL:  # the catalog's URLs are good, so it comes from a redirect
@@ -290,4 +355,4 @@ def _of_proxy(proxy: str | None) -> Iterator[None]:
         if proxy is None:
             raise
         reason = f"the proxy {one_line(proxy)} cannot be reached: {error.failure.reason}"
-        raise RequestFailedError(error.failure.stage, reason) from None
+        raise RequestFailedError(error.failure.stage, reason, Cause.PROXY) from None

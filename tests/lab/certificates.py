@@ -26,6 +26,7 @@ class Certificate(StrEnum):
 
     GOOD = "good"
     EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
     WRONG_NAME = "wrong name"
     """For ``elsewhere.example`` only."""
     SELF_SIGNED = "self-signed"
@@ -81,10 +82,11 @@ class Authority:
         own = kind is Certificate.SELF_SIGNED
         subject = _name(hosts[0])
         life = timedelta(hours=-1) if kind is Certificate.EXPIRED else timedelta(days=2)
+        age = timedelta(days=-1 if kind is Certificate.NOT_YET_VALID else 1)
         named = ("elsewhere.example",) if kind is Certificate.WRONG_NAME else hosts
         signer = key if own else self.key
         certificate = (
-            _builder(subject, subject if own else self.certificate.subject, key, life)
+            _builder(subject, subject if own else self.certificate.subject, key, life, age)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([_alternative(host) for host in named]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -102,7 +104,11 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    life: timedelta,
+    age: timedelta = timedelta(days=1),
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -111,7 +117,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
+        .not_valid_before(now - age)
         .not_valid_after(now + life)
         # Python 3.13 and later ask for this one of every authority (ssl.VERIFY_X509_STRICT).
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

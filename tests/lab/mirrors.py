@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 import tomli_w
 
 from tests.lab.exchange import MAX_HEAD, Exchange, Pacer, Request, read_request
-from tests.lab.faults import BLACKHOLE, FAULTS, REFUSED, names, served_files
+from tests.lab.faults import BLACKHOLE, FAULTS, REFUSED, TLS_ALERT, names, served_files
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
@@ -185,6 +185,9 @@ class Lab:
             await asyncio.sleep(mirror.accept_delay)
             if mirror.fault == BLACKHOLE:
                 await asyncio.Event().wait()  # until the lab closes
+            if mirror.fault == TLS_ALERT:
+                await _refuse_handshake(plug)
+                return
             reader, writer = await _streams(plug, self._contexts[mirror_id])
             try:
                 await self._converse(mirror_id, number, reader, writer)
@@ -282,6 +285,13 @@ def _served(mirror: LabMirror) -> Mapping[str, bytes]:
 def _address(number: int) -> str:
     """Return a loopback address of its own for each mirror; Linux has all of 127.0.0.0/8."""
     return f"127.0.{1 + number // 250}.{1 + number % 250}"
+
+
+async def _refuse_handshake(plug: socket.socket) -> None:
+    """Answer the client's hello with the alert that there is nothing in common (RFC 8446, section 6.2)."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_recv(plug, MAX_HEAD)
+    await loop.sock_sendall(plug, b"\x15\x03\x03\0\x02\x02\x28")
 
 
 async def _streams(
