@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from mirrorctl.core.alpine import arch_of_machine, branch_of_release, generation_of_branch, parse_arch, parse_branch
+from mirrorctl.core.alpine import arch_of_machine, branch_of_release, parse_arch, parse_branch
 from mirrorctl.core.catalog.catalog import Catalog, merge
 from mirrorctl.core.catalog.layer import read_layer
 from mirrorctl.core.errors import UsageError
+from mirrorctl.core.releases import generation_of_branch
 from mirrorctl.core.repositories.document import Source, parse, printable
 from mirrorctl.core.repositories.files import Present, present_in
 from mirrorctl.core.repositories.reading import apk_reads
@@ -111,16 +112,19 @@ class Situation:
             notes.append(f"{note}: install ca-certificates there first, or use --scheme http")
         return tuple(notes)
 
-    def shown(self, contents: Sequence[bytes | None] | None = None) -> tuple[ShownLine, ...]:
+    def shown(
+        self, contents: Sequence[bytes | None] | None = None, *, today: str | None = None
+    ) -> tuple[ShownLine, ...]:
         """Return what apk reads and what should be different about it, with commands that hold for this root.
 
         :param contents: of the files, where they are not to be as they are.
+        :param today: ``2026-11-24``, to tell which branches have ended; None: that is not told.
         """
         documents = [parse(content or b"") for content in contents or [source.content for source in self.sources]]
         reading = apk_reads(documents, self.generation, self.system.arch or "")
         return tuple(
             replace(line, warnings=tuple(self._here(each, self.sources[line.file]) for each in line.warnings))
-            for line in lines_for_show(reading, self.catalog.locate)
+            for line in lines_for_show(reading, self.catalog.locate, arch=self._known_arch(), today=today)
         )
 
     def flaws(self, contents: Sequence[bytes | None]) -> tuple[str, ...]:
@@ -161,6 +165,10 @@ class Situation:
             before, after = root + source.name, f"{root}/etc/apk/repositories.d/{source.name.rpartition('/')[2]}"
             command = f"install -D -m 644 {printable(quote(before))} {printable(quote(after))} && {command}"
         return replace(warned, command=command)
+
+    def _known_arch(self) -> str | None:
+        """Return the architecture to work for, if anything tells."""
+        return self.asked.arch or self._own_arch()
 
     def _own_arch(self) -> str | None:
         """Return the root's architecture; where an Alpine does not say it, apk goes by how it was compiled."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+import mirrorctl.cli.clock
 import mirrorctl.cli.measuring
 import mirrorctl.cli.output
 from mirrorctl.cli import main
@@ -134,6 +135,10 @@ class Program:
     root: Path
     catalog: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    today: str = "2026-11-24"
+    """The day by its clock, which tells the branches that have ended."""
+    now: float | None = None
+    """What its clock says, seconds since 1970, when that is not the true time."""
 
     def __call__(self, command: str, *words: str, **environ: str) -> Run:
         """Run a command on this system with this catalog."""
@@ -235,6 +240,9 @@ class Program:
             patch.setattr(sys, "stdin", io.StringIO())
             patch.setattr(mirrorctl.cli.measuring, "STARTED", time.monotonic())
             patch.setattr(mirrorctl.cli.output, "_MODE", mirrorctl.cli.output._Mode())
+            patch.setattr(mirrorctl.cli.clock, "today", lambda: self.today)
+            if (now := self.now) is not None:
+                patch.setattr(mirrorctl.cli.clock, "now", lambda: now)
             yield
 
 

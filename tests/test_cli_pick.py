@@ -102,7 +102,7 @@ def test_who_is_out_is_told_with_the_reason(program: Program) -> None:
     told_of = {name: (each["stage"], each["reason"]) for name, each in failed.items()}
     assert told_of["html"] == (
         "verify",
-        "answers HTML instead of an index: a login page in the way, or no such repository",
+        "answers HTML instead of an index: a captive portal, or no such repository",
     )
     assert told_of["stranger"] == (
         "verify",

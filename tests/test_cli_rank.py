@@ -128,4 +128,6 @@ def test_a_proxy_that_is_gone_is_told_as_the_proxy(program: Program) -> None:
         found = program("rank", HTTPS_PROXY=proxy)
     assert found.status == 3
     reason = f"the proxy {proxy.split('/')[2]} cannot be reached: 127.0.1.1: refuses the connection"
-    assert told(found).startswith(f"no usable mirror: none of 8 takes a connection ({reason})")
+    assert told(found).startswith(
+        f"no usable mirror: none of 8 is reached, {reason}: HTTPS_PROXY or HTTP_PROXY names it"
+    )

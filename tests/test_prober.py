@@ -11,7 +11,7 @@ import pytest
 from mirrorctl import prober
 from mirrorctl.core.measure.race import Race
 from mirrorctl.core.measure.runner import Start
-from mirrorctl.core.model import Failure, Stage
+from mirrorctl.core.model import Cause, Failure, Stage
 from tests.fakes import ScriptedNetwork, Way, run_virtual
 from tests.scenes import KEYS, MAIN, Run, files_of, good, plan_for, run_race, scene_of
 
@@ -36,7 +36,8 @@ def failure_of(way: Way) -> Failure | None:
     ],
 )
 def test_a_status_is_told_in_words(status: int, reason: str) -> None:
-    assert failure_of(good_with(status=status)) == Failure(Stage.RESPONSE, reason)
+    cause = {404: Cause.MISSING, 410: Cause.MISSING, 407: Cause.PROXY}.get(status, Cause.OTHER)
+    assert failure_of(good_with(status=status)) == Failure(Stage.RESPONSE, reason, cause)
 
 
 def good_with(**changes: int) -> Way:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirrorctl.core.measure.rank import State
-from mirrorctl.core.model import Mirror, Status
+from mirrorctl.core.measure.sample import Connected
+from mirrorctl.core.model import Cause, Failure, Mirror, Stage, Status
 from mirrorctl.core.report import (
     FORMATS,
     ChangedFile,
@@ -55,7 +56,9 @@ def test_a_proven_mirror_has_all_fields(outcome: Outcome) -> None:
     assert fields["address"] == "192.0.2.1"
     assert fields["round_trip_seconds"] == 0.01
     assert all(
-        value is not None for key, value in fields.items() if key not in {"stage", "reason", "country", "location"}
+        value is not None
+        for key, value in fields.items()
+        if key not in {"stage", "reason", "cause", "country", "location"}
     )
 
 
@@ -130,6 +133,21 @@ def test_a_table_of_nobody_is_its_head() -> None:
 
 def test_the_excluded_are_told_with_their_reasons(outcome: Outcome) -> None:
     assert exclusions(outcome.ranking) == "gone.example  response  no v3.22/main for x86_64 (404)"
+
+
+def test_who_answers_for_another_is_told(outcome: Outcome) -> None:
+    """In the table, and beside the reason of one that is out."""
+    assert outcome.chosen is not None
+    samples = tuple(
+        sample if isinstance(sample, Connected) else sample._replace(host="far.away")
+        for sample in outcome.chosen.samples
+    )
+    sent = replace(outcome.chosen, samples=samples)
+    assert table([sent]).splitlines()[1].endswith("  proven, answered by far.away")
+    assert "answered by" not in table(outcome.ranking)
+    out = replace(sent, state=State.FAILED, failure=Failure(Stage.VERIFY, "stale", Cause.STALE))
+    assert exclusions([out]) == "best.example  verify  stale, answered by far.away"
+    assert candidate_fields(out)["cause"] == "stale"
 
 
 def test_csv_reads_back(outcome: Outcome) -> None:

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mirrorctl.cli import clock
 from mirrorctl.cli.asking import confirm
 from mirrorctl.cli.output import Output, exit_status
+from mirrorctl.core.alike import Around, missing_from
+from mirrorctl.core.clock import clock_note
 from mirrorctl.core.errors import NoUsableMirrorError
 from mirrorctl.core.outcome import Outcome, why_none
+from mirrorctl.core.releases import why_ended
 from mirrorctl.core.report import ChangedFile, as_object, exclusions
 from mirrorctl.core.repositories.diff import diff
 from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite
 from mirrorctl.core.repositories.secrets import secret_variables
+from mirrorctl.effects.host import shipped_key_files
 from mirrorctl.pipeline import measure, write
 
 if TYPE_CHECKING:
@@ -58,7 +63,7 @@ def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_ef
     """
     if outcome.chosen is not None:
         return True
-    message = why_none(outcome) + _in_vain(outcome, situation)
+    message = why_none(outcome, around(situation)) + _in_vain(outcome, situation)
     error = NoUsableMirrorError(message)
     fields = as_object(outcome, branch=situation.branch(), arch=situation.arch())
     output.object({**fields, "error": message, "exit_status": 0 if best_effort else exit_status(error)})
@@ -68,21 +73,39 @@ def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_ef
     return False
 
 
+def around(situation: Situation) -> Around:
+    """Return what explains why mirrors fail alike."""
+    root = str(situation.system.root).rstrip("/")
+    return Around(clock.now(), root, {name: str(path) for name, path in shipped_key_files(situation.arch()).items()})
+
+
+def time_notes(outcome: Outcome) -> tuple[str, ...]:
+    """Return what a person should know of time: branches that get no more fixes, and a clock that does not fit."""
+    branches = dict.fromkeys(target.branch for target in outcome.plan.targets)
+    notes = (*(why_ended(branch, clock.today()) for branch in branches), clock_note(outcome, clock.now()))
+    return tuple(note for note in notes if note is not None)
+
+
 def _in_vain(outcome: Outcome, situation: Situation) -> str:
     """Name the line that asks for what most mirrors do not have, as the message's second line; nothing if none does."""
-    from mirrorctl.core.alpine import why_nowhere
+    from mirrorctl.core.model import APKINDEX
+    from mirrorctl.core.releases import why_nowhere
     from mirrorctl.core.repositories.edit import place
     from mirrorctl.core.repositories.entries import alpine_lines
 
-    reasons = [each.failure.reason for each in outcome.ranking if each.failure]
+    failures = [each.failure for each in outcome.ranking if each.failure]
     for target in outcome.plan.targets:
-        if 2 * sum(reason.startswith(f"no {target} ") for reason in reasons) <= len(reasons):
+        if 2 * missing_from(failures, target) <= len(failures):
             continue
         documents = [source.document for source in situation.sources]
         for found in alpine_lines(documents, situation.catalog.locate, situation.generation):
-            if found.names(target.branch, target.repository):
+            if found.names(target.branch, target.repository) and found.index_file == target.file:
                 where = place(situation.sources, found.file, found.line.number)
                 why = why_nowhere(target.branch, target.repository)
+                if target.file != APKINDEX and not why:  # the repository may well be there
+                    return f"\n{where} asks for it; begun with v2 in the place of v3, it would ask for {APKINDEX}"
+                if not why and (target.branch, target.repository) == (situation.branch(), "main"):
+                    return ""  # without it, a system is of no use
                 asked = f"{where} asks for {target.repository_path}{f', and {why}' if why else ''}"
                 return f"\n{asked}; without it: {situation.typed(f'mirrorctl disable {target.repository_path}')}"
     return ""
@@ -96,7 +119,7 @@ def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Endin
     assert outcome.chosen is not None
     base_url = outcome.chosen.candidate.url
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
-    result = replace(result, notes=(*result.notes, *situation.notes_on(base_url)))
+    result = replace(result, notes=(*result.notes, *situation.notes_on(base_url), *time_notes(outcome)))
     done = apply(situation, result, ending)
     fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=done.files, notes=done.notes)
     ending.output.object({**fields, "written": done.written})

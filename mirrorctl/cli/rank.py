@@ -46,7 +46,7 @@ def rank(
       mirrorctl rank --branch v3.22 --arch x86_64 --json    on any system, for a script
       mirrorctl rank --country CN -v                        and why the others are out
     """
-    from mirrorctl.cli.conclude import measured
+    from mirrorctl.cli.conclude import around, measured, time_notes
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.alpine import did_you_mean
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
@@ -64,9 +64,15 @@ def rank(
         country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
     )
     situation, plan = make_plan(situation, how, Wishes(), survey=True)
-    outcome = first(measured(plan, situation, os.environ, STARTED, output), top)
-    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch())
-    output.object(fields if outcome.chosen else {**fields, "error": why_none(outcome), "exit_status": 3})
-    output.result(FORMATS[form](outcome))
+    whole = measured(plan, situation, os.environ, STARTED, output)
+    outcome, notes = first(whole, top), time_notes(whole)
+    for note in notes:
+        output.note(f"note: {note}")
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), notes=notes)
     if outcome.chosen is None:
-        raise NoUsableMirrorError(why_none(outcome))
+        error = why_none(whole, around(situation))
+        output.object({**fields, "error": error, "exit_status": 3})
+        output.result(FORMATS[form](outcome))
+        raise NoUsableMirrorError(error)
+    output.object(fields)
+    output.result(FORMATS[form](outcome))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirrorctl.cli import options
+from mirrorctl.cli import clock, options
 from mirrorctl.cli.output import Output
 from mirrorctl.cli.recovering import recover
 
@@ -35,7 +35,7 @@ def show(
     output = Output(as_json, quiet=quiet)
     recover(root, output, only_tell=True)
     situation = look(Asked(root, catalog=mirrors, apk=options.generation(apk)), os.environ)
-    lines = situation.shown()
+    lines = situation.shown(today=clock.today())
     names = [source.name for source in situation.sources]
     if situation.sources[0].content is None:
         output.note(f"{names[0]} does not exist; mirrorctl pick makes one")

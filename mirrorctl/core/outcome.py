@@ -6,16 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mirrorctl.core.alike import cause_of_most, gist, meaning, step_alone
 from mirrorctl.core.measure.rank import Standing, State, ranking
-from mirrorctl.core.model import Stage
 
 if TYPE_CHECKING:
+    from mirrorctl.core.alike import Around
     from mirrorctl.core.measure.plan import Plan
     from mirrorctl.core.measure.race import Race
 
 _SHOWN_REASONS: Final = 3
-_NO_PLACE: Final = "no "
-"""How the reason of a missing index begins, see the prober."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +44,30 @@ def outcome_of(race: Race, seconds: float) -> Outcome:
     return Outcome(race.plan, places, winner, seconds, race.bytes)
 
 
-def why_none(outcome: Outcome) -> str:
-    """Say why there is no usable mirror, and what to do next, in one or two lines."""
+def why_none(outcome: Outcome, around: Around) -> str:
+    """Say in one line why there is no usable mirror, what that means, and what to do next."""
     standings = [each for each in outcome.ranking if outcome.plan.wanted in (None, each.candidate)]
     failures = [each.failure for each in standings if each.failure]
+    if standings[0].state in (State.MEASURED, State.ANSWERED):  # so there is a network
+        return _out_of_time(outcome, standings)
+    everybody = [each.failure for each in outcome.ranking if each.failure]
+    alike = meaning(everybody, len(outcome.ranking), outcome.plan, around) if len(outcome.ranking) > 1 else None
+    if len(standings) == 1 and failures:
+        told = f"{standings[0].candidate.url} is not usable: {failures[0]}"
+        if alike and failures[0].cause is cause_of_most(everybody, len(outcome.ranking)):
+            return f"{told}; {alike}"
+        step = step_alone(failures[0], outcome.plan, around)
+        return f"{told}: {step}" if step else told
+    if alike and len(standings) > 1:
+        return f"no usable mirror: {alike}"
     if len(failures) < len(standings):
         return _out_of_time(outcome, standings)
-    if len(standings) == 1:
-        return f"{standings[0].candidate.url} is not usable: {failures[0]}"
-    stages = {failure.stage for failure in failures}
-    reasons = Counter(failure.reason for failure in failures)
-    if len(stages) == 1 and (meaning := _MEANING.get(failures[0].stage)):
-        return f"no usable mirror: {meaning.format(count=len(failures), reason=reasons.most_common(1)[0][0])}"
-    if len(reasons) == 1 and failures[0].reason.startswith(_NO_PLACE):
-        return f"no usable mirror: all {len(failures)} say {failures[0].reason}: no such branch, or not for this arch"
+    reasons = Counter(map(gist, failures))
     often = ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(_SHOWN_REASONS))
     more = len(reasons) - _SHOWN_REASONS
     return (
         f"no usable mirror among {len(failures)}: {often}{f', {more} more reasons' if more > 0 else ''} (-v lists all)"
     )
-
-
-_MEANING: Final = {
-    Stage.RESOLVE: "no name can be resolved ({reason}): is there a network, and a name server in /etc/resolv.conf?",
-    Stage.CONNECT: "none of {count} takes a connection ({reason}): no network, or a firewall; "
-    "behind a proxy, set HTTPS_PROXY",
-    Stage.TLS: "none of {count} passes TLS ({reason}): is the clock right, and are CA certificates installed?",
-}
 
 
 def _out_of_time(outcome: Outcome, standings: list[Standing]) -> str:
@@ -83,6 +79,6 @@ def _out_of_time(outcome: Outcome, standings: list[Standing]) -> str:
             f"no mirror could prove itself within {budget:g} s; {best.candidate.url} came furthest ({best.state}). "
             f"A slow link? Try --budget {max(20, 4 * budget):g}"
         )
-    reasons = Counter(each.failure.reason for each in standings if each.failure).most_common(1)
+    reasons = Counter(gist(each.failure) for each in standings if each.failure).most_common(1)
     common = f"; most often: {reasons[0][0]}" if reasons else ""
     return f"no mirror answered within {budget:g} s{common}. Is there a network? A longer try: --budget {4 * budget:g}"

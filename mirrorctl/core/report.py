@@ -11,9 +11,10 @@ import json
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from mirrorctl.core.measure.rank import Standing, State
-from mirrorctl.core.measure.sample import Answered, Connected, Served
+from mirrorctl.core.measure.sample import Answered, Connected, Delivered, Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,7 @@ def candidate_fields(standing: Standing) -> dict[str, Json]:
         "state": standing.state.value,
         "stage": failure.stage.value if failure else None,
         "reason": failure.reason if failure else None,
+        "cause": failure.cause.value if failure else None,
         "predicted_seconds": _finite(standing.predicted.expected),
         "predicted_seconds_low": _finite(standing.predicted.low) if standing.link else None,
         "predicted_seconds_high": _finite(standing.predicted.high),
@@ -68,6 +70,11 @@ def candidate_fields(standing: Standing) -> dict[str, Json]:
         "throughput_bytes_per_second": round(standing.link.rate.expected) if standing.link and longest else None,
         "index_built_at": standing.built_at,
         "verified": [sample.target.index_path for sample in served],
+        "delivered": [
+            f"{sample.target.folder}{sample.package.file_name}"
+            for sample in standing.samples
+            if isinstance(sample, Delivered)
+        ],
         "signed_by": longest.signer if longest else None,
         "answered_by": reply.host if reply else None,
         "connection_kept": reply.kept if reply else None,
@@ -139,9 +146,18 @@ def table(standings: Sequence[Standing], *, current: str | None = None) -> str:
 def exclusions(standings: Sequence[Standing]) -> str:
     """Return who is out and why, a line each."""
     rows = [
-        (each.candidate.mirror.id, each.failure.stage.value, each.failure.reason) for each in standings if each.failure
+        (each.candidate.mirror.id, each.failure.stage.value, each.failure.reason + _detour(each))
+        for each in standings
+        if each.failure
     ]
     return _aligned(rows)
+
+
+def _detour(standing: Standing) -> str:
+    """Tell who answers instead of the mirror itself, if somebody does."""
+    hosts = [sample.host for sample in standing.samples if not isinstance(sample, Connected)]
+    own = urlsplit(standing.candidate.url).hostname
+    return next((f", answered by {host}" for host in reversed(hosts) if host != own), "")
 
 
 def _row(place: int, standing: Standing, current: str | None) -> tuple[str, ...]:
@@ -157,7 +173,7 @@ def _row(place: int, standing: Standing, current: str | None) -> tuple[str, ...]
         milliseconds(standing.link.request.expected) if standing.link and replied else "-",
         megabytes(standing.link.rate.expected) if standing.link and standing.served else "-",
         job_seconds(standing),
-        standing.state.value,
+        standing.state.value + _detour(standing),
     )
 
 
@@ -188,7 +204,10 @@ def _csv(outcome: Outcome) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "verified": " ".join(map(str, _list(row["verified"])))} for row in rows)
+    writer.writerows(
+        {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in row.items()}
+        for row in rows
+    )
     return text.getvalue().rstrip("\n")
 
 
@@ -200,10 +219,6 @@ def _markdown(outcome: Outcome) -> str:
 
 def _urls(outcome: Outcome) -> str:
     return "\n".join(each.candidate.url for each in outcome.ranking if each.state is not State.FAILED)
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 def _last(standing: Standing, kind: type[_Kind]) -> _Kind | None:
