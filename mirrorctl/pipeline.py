@@ -52,12 +52,14 @@ def make_plan(
     wishes: Wishes,
     *,
     wanted: str | None = None,
+    targets: tuple[Target, ...] | None = None,
     survey: bool = False,
     spread: bool = False,
 ) -> tuple[Situation, Plan]:
     """Return what to measure, and the situation with the mirrors in its catalog that the person named by URL.
 
     :param wanted: the only mirror that may be chosen: id, host or base URL.
+    :param targets: what is to be served; None: what the files will ask for after the change.
     :param spread: choose by lot among those that are about as good.
     :raises UsageError: something named does not exist.
     """
@@ -82,7 +84,7 @@ def make_plan(
     patience = max(Limits().connect_patience, PATIENCE * budget)  # who gives more time wants slow ones to be heard too
     return situation, Plan(
         candidates=candidates,
-        targets=_targets(situation, wishes, (only or candidates[0]).url, survey=survey),
+        targets=targets or _targets(situation, wishes, (only or candidates[0]).url, survey=survey),
         job=_job(terms.job or settings.job or "typical"),
         budget=budget,
         max_age=3600 * _within(_first(terms.max_age, settings.max_age, DEFAULT_MAX_AGE), inf, "--max-age", "hours"),

@@ -13,7 +13,7 @@ import pytest
 
 from tests.program import PATIENCE, Program, told
 
-COMMANDS = ("pick", "rank", "use", "show", "enable", "disable", "undo", "mirrors")
+COMMANDS = ("pick", "rank", "use", "show", "check", "enable", "disable", "undo", "mirrors")
 SLOW = ("aiohttp", "cryptography", "rich", "asyncio", "pydantic", "tomli_w")
 """What only measuring, or writing, needs."""
 CATALOG = Path(__file__).parents[1] / "mirrors.toml"

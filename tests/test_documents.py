@@ -15,9 +15,10 @@ import pytest
 
 from mirrorctl.core.catalog.catalog import merge
 from mirrorctl.core.catalog.layer import read_layer
+from mirrorctl.core.check.findings import EXIT_STATUS, USABLE, Health
 from mirrorctl.core.measure.cost import JOBS
 from mirrorctl.core.measure.rank import State
-from mirrorctl.core.model import Stage
+from mirrorctl.core.model import Cause, Stage
 from tests.lab.certificates import Authority, Certificate
 from tests.lab.mirrors import Lab, LabMirror, ThreadedLab
 from tests.lab.packages import alpine
@@ -99,7 +100,7 @@ def test_an_example_of_the_readme_works(example: str, environment: dict[str, str
 
 def test_the_readme_has_an_example_of_every_command() -> None:
     shown = {example.split()[1] for example in EXAMPLES}
-    assert shown == {"pick", "rank", "use", "show", "enable", "disable", "undo", "mirrors"}
+    assert shown == {"pick", "rank", "use", "show", "check", "enable", "disable", "undo", "mirrors"}
 
 
 def test_the_fields_of_the_json_object_are_those_of_the_readme(environment: dict[str, str]) -> None:
@@ -107,8 +108,19 @@ def test_the_fields_of_the_json_object_are_those_of_the_readme(environment: dict
     assert quoted(cells(README, "| field | what it is |")) == {*answer, "error", "exit_status"}
     table = README[README.index("Each candidate has these fields") :]
     assert quoted(cells(table, "| field | what it is |")) == set(answer["candidates"][0])
-    for word in (*State, *Stage):
+    for word in (*State, *Stage, *Cause):
         assert f"`{word}`" in table
+
+
+def test_what_check_says_is_what_the_readme_says(environment: dict[str, str]) -> None:
+    answer = json.loads(run(["check", "--json"], environment).stdout)
+    candidate = quoted(cells(README[README.index("Each candidate has these fields") :], "| field | what it is |"))
+    assert quoted(cells(README, "| field of `check` | what it is |")) == set(answer)
+    (mirror,) = answer["mirrors"]
+    assert quoted(cells(README, "| field of a mirror | what it is |")) == set(mirror) - candidate
+    assert {row[0].strip("`"): int(row[1]) for row in cells(README, "| first word |")} == {
+        health.value: EXIT_STATUS.get(health, USABLE) for health in Health
+    }
 
 
 def test_the_options_of_the_readme_exist_with_their_variables(environment: dict[str, str]) -> None:

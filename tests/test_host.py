@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from mirrorctl.core.alpine import ARCHES
 from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
+from mirrorctl.core.releases import ARCHES
 from mirrorctl.effects.host import HINT_LIMIT, MAX_KEYS, read_system, shipped_keys
 
 LINE = b"https://dl-cdn.alpinelinux.org/alpine/v3.20/main\n"

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "rank": "rank",
     "use": "use",
     "show": "show",
+    "check": "check",
     "enable": "toggle",
     "disable": "toggle",
     "undo": "undo",
@@ -73,5 +74,6 @@ def mirrorctl(
     """Put Alpine Linux's apk on the fastest mirror that has proven it can do the work.
 
     Exit status: 0 the files are right, 1 unexpected, 2 usage, 3 no usable mirror (files untouched), 4 catalog or
-    configuration is bad, 5 a repositories file could not be read or written.
+    configuration is bad, 5 a repositories file could not be read or written; of check: 6 usable but stale, slow or
+    misread, 7 not usable.
     """

@@ -1,0 +1,1 @@
+"""Are the repositories that a system has in order?"""
