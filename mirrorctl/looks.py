@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mirrorctl.core.apk_http import RequestFailedError, proxy_refuses
 from mirrorctl.core.index.bad import BadFileError
@@ -18,7 +19,7 @@ from mirrorctl.core.index.signature import check_trust, signer
 from mirrorctl.core.measure.runner import Probe
 from mirrorctl.core.measure.sample import Answered, Connected, Delivered, Served
 from mirrorctl.core.model import Cause, Failure, Stage
-from mirrorctl.core.releases import other_branch
+from mirrorctl.core.releases import other_branch, other_repository
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -57,11 +58,11 @@ class Looks:
                     for target in move.targets:
                         self._saw(runner, await self._ask(runner, target))
                 case Probe.READ:
+                    # Small files first: a mirror that lacks one need not send megabytes before.
+                    await self._deliver_all(runner, [each for each in move.packages if each not in move.targets])
                     for target in move.targets:
                         self._saw(runner, await self._read(runner, target, alone=move.alone))
-                    for target in move.packages:
-                        if (index := _index_of(runner, target)).specimen:
-                            self._saw(runner, await self._deliver(runner, index, index.specimen))
+                    await self._deliver_all(runner, [each for each in move.packages if each in move.targets])
         except RequestFailedError as error:
             self._saw(runner, error.failure)
         except BadFileError as error:
@@ -120,8 +121,11 @@ class Looks:
         index, meter = reader.finish(), runner.meter
         signed_by = signer(index.signatures, index.digests, self._keys)
         self._verified.add(target.arch, index)
-        if other := other_branch(index.description, target.branch, target.repository):
-            raise BadFileError(f"serves {other} under the name of {target.repository_path}, by its own description")
+        said, name = index.description, target.repository_path
+        if other := other_branch(said, target.branch, target.repository):
+            raise BadFileError(f"serves {other} under the name of {name}, by its own description")
+        if other := other_repository(said, target.repository, has_base=index.has_base):
+            raise BadFileError(f"serves {other} under the name of {name}, by what it lists")
         return Served(
             target=target,
             setup_seconds=response.setup_seconds,
@@ -138,12 +142,18 @@ class Looks:
             specimen=index.specimen,
         )
 
+    async def _deliver_all(self, runner: Runner, targets: list[Target]) -> None:
+        for target in targets:
+            if (index := _index_of(runner, target)).specimen:
+                self._saw(runner, await self._deliver(runner, index, index.specimen))
+
     async def _deliver(self, runner: Runner, index: Served, package: Package) -> Delivered:
         """Fetch a package that a verified index names, and see that it is the one."""
         reader, name = PackageReader(package), package.file_name
         missing = f"the index of {index.target} names {name}, which is not there"
         async with self._file(runner, index.target.folder + name, missing) as response:
-            if response.host != index.host:
+            # A mirror may keep its packages on another host; who sends the index away too may do so by lot.
+            if response.host != index.host != urlsplit(runner.candidate.url).hostname:
                 both = f"{index.host}, {response.host}"
                 reason = f"sends index and packages to different mirrors ({both}): they need not be in step"
                 raise RequestFailedError(Stage.VERIFY, reason)

@@ -7,8 +7,10 @@ bottleneck but the access link. ``python -m bench.simulate`` runs the real race,
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +22,7 @@ from tests.fakes import Way
 from tests.scenes import FAULTS, Scene, behind, files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 BROKEN_SHARE: Final = 0.2
 VANTAGES: Final = ("CN", "DE", "BR", "US", "IN")
@@ -89,6 +91,17 @@ def catalog_mirrors() -> tuple[Mirror, ...]:
     path = Path(__file__).parent.parent / "mirrors.toml"
     catalog = merge([read_layer(path.read_bytes(), path.name)])
     return tuple(mirror for mirror in catalog.mirrors if mirror.status is Status.ACTIVE)
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Do it without coverage, with which a race takes three times as long; others cover what is done here."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
 
 
 def draw(seed: int, vantage: str | None = None) -> Scene:

@@ -268,6 +268,7 @@ def test_one_connection_is_kept_for_all_kinds_of_answers(right: Lab) -> None:
         ("bytes=0-1,5-6", 200, INDEX, None),
         ("lines=1-2", 200, INDEX, None),
     ],
+    ids=["first", "some", "rest", "beyond", "behind", "backwards", "two", "lines"],
 )
 def test_it_serves_ranges(right: Lab, asked: str, status: int, body: bytes, span: str | None) -> None:
     with closing(connect(right, "right")) as connection:
@@ -785,6 +786,7 @@ def test_continue_first() -> None:
         ("wrong_type", HTTPStatus.OK, "text/html; charset=utf-8", len(INDEX)),
         ("chunked", HTTPStatus.OK, "application/octet-stream", len(INDEX)),
     ],
+    ids=["forbidden", "too_many", "empty", "wrong_type", "chunked"],
 )
 def test_answers_that_are_odd_in_one_thing(fault: str, status: int, kind: str, length: int | None) -> None:
     answered, headers, body = ask_once(LabMirror("a", TREE, fault=fault))

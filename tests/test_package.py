@@ -195,7 +195,7 @@ def test_another_build_of_the_same_version_is_told() -> None:
     assert refusal(LARGE.apk, named()) == OUT_OF_STEP
 
 
-@pytest.mark.parametrize("piece", [1, 100, len(APK)])
+@pytest.mark.parametrize("piece", [1, 100, len(APK)], ids=["1", "100", "all"])
 def test_a_package_that_is_cut_off_anywhere_is_told(piece: int) -> None:
     for end in range(1, len(APK), 7 if piece == 1 else 1):
         told = refusal(APK[:end], named(), piece=piece)

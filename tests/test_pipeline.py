@@ -66,10 +66,14 @@ ODD = {
     "html_packages": LabMirror("html-packages", TREE, fault="html_200", fault_path=".apk"),
     "tls_alert": LabMirror("tls-alert", TREE, fault="tls_alert", certificate=Certificate.GOOD),
     "redirect_down": LabMirror("redirect-down", TREE, fault="redirect_down", certificate=Certificate.GOOD),
+    "packages_elsewhere": LabMirror(
+        "packages-elsewhere", TREE, fault="redirect", fault_path=".apk", redirect_to="good"
+    ),
     "redirect_split": LabMirror("redirect-split", TREE, fault="redirect_split", redirect_to="good"),
 }
 """What takes more than a fault: another tree, a certificate, another mirror."""
 HARMLESS = {
+    "packages_elsewhere",
     "http10",
     "keep_alive_unsaid",
     "forbidden_ua",

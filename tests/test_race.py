@@ -18,7 +18,8 @@ from mirrorctl.core.measure.race import Race
 from mirrorctl.core.measure.rank import State
 from mirrorctl.core.measure.sample import Delivered
 from mirrorctl.core.model import Stage, Target
-from tests.drawn import draw, quantile
+from tests.drawn import draw, quantile, untraced
+from tests.fake_link import MOMENT
 from tests.fakes import ScriptedNetwork, Way, run_virtual
 from tests.lab import packages
 from tests.scenes import (
@@ -39,6 +40,7 @@ from tests.scenes import (
 )
 
 if TYPE_CHECKING:
+    from tests.fake_link import Connection, Flow
     from tests.scenes import Scene
 
 PACKAGE = f"{MAIN.folder}bash-1.0-r0.apk"
@@ -54,7 +56,8 @@ def drawn() -> list[Run]:
     Without those on a link of 2 Mbit/s, on which no proof comes within five seconds.
     """
     scenes = (draw(seed) for seed in range(5000, 5000 + 2 * DRAWN))
-    return [run_race(scene) for scene in [each for each in scenes if each.link_rate > 1e6][:DRAWN]]
+    with untraced():
+        return [run_race(scene) for scene in [each for each in scenes if each.link_rate > 1e6][:DRAWN]]
 
 
 def good_with_main(index: bytes) -> Way:
@@ -311,7 +314,7 @@ def test_each_index_is_proven_by_a_package_that_it_names_on_the_same_connection(
     scene = scene_of({"a": good(), "b": good(rtt=0.05)})
     run = run_race(scene)
     whole = [each.path for each in run.transfers("a") if not each.part]
-    assert whole == [MAIN.index_path, COMMUNITY.index_path, PACKAGE, PACKAGE.replace("main", "community")]
+    assert whole == [MAIN.index_path, PACKAGE, COMMUNITY.index_path, PACKAGE.replace("main", "community")]
     samples = run.standing("a").samples
     delivered = [each for each in samples if isinstance(each, Delivered)]
     assert [each.target for each in delivered] == [MAIN, COMMUNITY]
@@ -563,6 +566,16 @@ def test_a_finalist_that_stalled_is_tried_again_when_there_is_nobody_else() -> N
     assert run_virtual(main()) == "rested.example"
 
 
+def test_many_whose_index_is_ahead_of_their_packages_do_not_use_up_the_looks() -> None:
+    """On the hour many mirrors are brought up to date at once, the index before what it names."""
+    ahead = {f"ahead{number}": good(rtt=0.01 + number / 1000) for number in range(14)}
+    lacking = {name: PACKAGE_FAULTS["package missing"](way) for name, way in ahead.items()}
+    run = run_race(scene_of({**lacking, "far": good(rtt=0.06)}, broken=list(lacking)))
+    assert run.name == "far"
+    asked = [each for name in lacking for each in run.transfers(name) if not each.part]
+    assert COMMUNITY.index_path not in [each.path for each in asked]
+
+
 def test_a_few_that_send_megabytes_of_nothing_do_not_use_up_what_may_be_fetched() -> None:
     fat = bytearray(index_of(MAIN, size=9_000_000))
     fat[-100] ^= 1
@@ -573,6 +586,32 @@ def test_a_few_that_send_megabytes_of_nothing_do_not_use_up_what_may_be_fetched(
     assert len(read) <= 3, "those that were nearest, before anybody else had answered"
     silent = {name: replace(way, tells_size=False) for name, way in near.items()}
     assert run_race(scene_of({**silent, **three()})).name in {"plain0", "plain1", "plain2"}
+
+
+class Trickling(ScriptedNetwork):
+    """The one called liar says that its index is small, begins well, and then sends whole files byte by byte."""
+
+    def begin(self, size: int, way: Way, connection: Connection, *, moment: float = MOMENT) -> Flow:
+        """Begin to receive a body."""
+        lies = way is self.ways.get("liar.example") and not self.transfers[-1].part
+        return super().begin(size, replace(way, rate=2000.0) if lies else way, connection, moment=moment)
+
+
+@pytest.mark.parametrize("survey", [False, True])
+def test_who_says_that_his_index_is_small_and_lets_us_wait_does_not_hold_up_the_others(
+    monkeypatch: pytest.MonkeyPatch, survey: bool
+) -> None:
+    """Theirs are far larger then, so they waited for him, and with him until the end of the budget."""
+    liar = Way(files=files_of(main=index_of(MAIN)[:200_000]), rtt=0.002)
+    scene = scene_of({"liar": liar, **{f"plain{number}": good(rtt=0.03) for number in range(3)}}, broken=["liar"])
+    monkeypatch.setattr("tests.scenes.ScriptedNetwork", Trickling)
+    trickles = run_race(scene, plan_for(scene, survey=survey))
+    assert not all(each.part for each in trickles.transfers("liar")), "he was read"
+    monkeypatch.undo()
+    stalls = run_race(replace(scene, ways={**scene.ways, "liar.example": replace(liar, stalls_after=100_000)}))
+    for run in (trickles, stalls):
+        assert run.name in {"plain0", "plain1", "plain2"}
+        assert run.outcome.seconds < 2.5
 
 
 def test_one_whose_index_is_far_larger_is_taken_where_there_is_nobody_else() -> None:
@@ -605,3 +644,18 @@ def test_another_branch_under_the_name_of_this_one_is_out_and_does_not_make_the_
     failure = run.standing("edgy").failure
     assert failure is not None
     assert failure.reason == "serves edge under the name of v3.22/main, by its own description"
+
+
+def test_main_in_the_place_of_community_is_out_and_does_not_make_the_others_stale() -> None:
+    """It is newer, rightly signed, of the same branch, and its packages are there."""
+    newest, base = packages.BUILT_AT, packages.package("alpine-baselayout", "3.7.0-r0")
+    main = packages.repository(MAIN, packages=[base], synthetic=50, built_at=newest)
+    renamed = {path.replace("/main/", "/community/"): file for path, file in main.items()}
+    swapped = Way(files={**main, **renamed}, rtt=0.004, rate=40e6)
+    others = {f"old{number}": replace(old(), rtt=0.03) for number in range(3)}
+    files = files_of(community=index_of(COMMUNITY, age_hours=72))
+    run = run_race(scene_of({"swapped": swapped, **{name: replace(way, files=files) for name, way in others.items()}}))
+    assert run.name in others
+    failure = run.standing("swapped").failure
+    assert failure is not None
+    assert failure.reason == "serves main under the name of v3.22/community, by what it lists"

@@ -9,6 +9,7 @@ from mirrorctl.core.releases import (
     generation_of_branch,
     gets_fixes,
     other_branch,
+    other_repository,
     why_absent,
     why_ended,
     why_nowhere,
@@ -132,3 +133,19 @@ def test_only_what_once_was_there_may_be_kept() -> None:
 )
 def test_an_index_says_of_which_branch_it_is(description: str, branch: str, repository: str, other: str | None) -> None:
     assert other_branch(description, branch, repository) == other
+
+
+@pytest.mark.parametrize(
+    ("description", "repository", "has_base", "other"),
+    [
+        ("v3.22.2-75-g4b1e5c1d1d4", "community", True, "main"),
+        ("v20251016-1234-g4b1e5c1d1d4", "testing", True, "main"),
+        ("v3.22.2-75-g4b1e5c1d1d4", "community", False, None),
+        ("v3.22.2-75-g4b1e5c1d1d4", "main", True, None),
+        ("v3.22.2-75-g4b1e5c1d1d4", "main", False, None),  # may be a part of it
+        ("all we need", "community", True, None),  # not Alpine's
+        ("v3.22.2-75-g4b1e5c1d1d4", "ours", True, None),
+    ],
+)
+def test_main_is_known_by_what_it_lists(description: str, repository: str, has_base: bool, other: str | None) -> None:
+    assert other_repository(description, repository, has_base=has_base) == other

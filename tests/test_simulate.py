@@ -21,15 +21,22 @@ from bench.simulation.figures import by_vantage, figures_of, spread, table
 from bench.simulation.plot import draw_plot
 from bench.simulation.processes import each as outcomes
 from mirrorctl.core.measure.cost import JOBS
-from tests.drawn import VANTAGES, catalog_mirrors, draw
+from tests.drawn import VANTAGES, catalog_mirrors, draw, untraced
 from tests.scenes import FAULTS, Scene, base_url, good, scene_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SEEDS = range(7000, 7003)
 PEERS = ("sar-f", "librepo", "nala-rs", "aliyun")
 JOB = JOBS["typical"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with untraced():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -167,6 +167,16 @@ def other_branch(description: str, branch: str, repository: str) -> str | None:
     return "edge" if branch in BRANCHES or branch == "latest-stable" else None
 
 
+def other_repository(description: str, repository: str, *, has_base: bool) -> str | None:
+    """Return which repository an index of Alpine's is of, if that is another than it is served as.
+
+    Nothing in it says that. But each branch has had ``alpine-baselayout`` in main, and in main only; so main, which
+    is newer for days on end, is known in the place of another one, whose mirrors would all seem stale beside it.
+    """
+    elsewhere = repository in ("community", "testing")
+    return "main" if elsewhere and has_base and _DESCRIBED.match(description) else None
+
+
 def generation_of_branch(branch: str) -> Literal[2, 3]:
     """Return the major version of the apk that a branch comes with."""
     number = _number(branch)

@@ -34,6 +34,8 @@ _WORDS: Final = {
     Sphere.NOWHERE: "no address of a mirror",
 }
 _THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
+_OWN_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: a network's own translation, whose prefix may be of any length."""
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052: the IPv4 address is in the last four bytes."""
 
@@ -46,6 +48,8 @@ def sphere(address: str) -> Sphere:
         return Sphere.NOWHERE
     if found.is_loopback:
         return Sphere.MACHINE
+    if found in _OWN_NAT64:
+        return Sphere.NETWORK
     if found.is_multicast or found.is_unspecified or found.is_reserved or found in _THIS_NETWORK:
         return Sphere.NOWHERE
     if found.is_link_local:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mirrorctl.core.index.adb_signature import BlockSignature
     from mirrorctl.core.index.signature import Signature
 
-MOST_PACKED: Final = 12 << 20
-"""Bytes of a whole file; an index of 22,500 packages has 2 MB, or 4 MB if it is not packed."""
+MOST_PACKED: Final = 6 << 20
+"""Bytes of a whole file; an index of 22,500 packages has 2 MB, or 4 MB if it is not packed. Three are held at once."""
 _MOST_SIGNATURES: Final = 64
 _MOST_SIGNATURE: Final = 4096
 _LEAST_CONTENT: Final = 16

@@ -15,7 +15,7 @@ from typing import Final
 from mirrorctl.core.index.adb_signature import SCHEMA
 from mirrorctl.core.index.bad import BadFileError, check_magic
 
-MOST_UNPACKED: Final = 32 << 20
+MOST_UNPACKED: Final = 16 << 20
 HEAD_SIZE: Final = 8
 """Bytes before the first block."""
 _PIECE: Final = 256 << 10

@@ -33,6 +33,11 @@ class BlockSignature(Signature):
     signed_head: bytes
     """Version, hash and id of the key, as they are signed too."""
 
+    @property
+    def is_decisive(self) -> bool:
+        """Whether it is the last one that apk 3 looks at: that is the first that fits."""
+        return False
+
     def among(self, keys: Mapping[str, bytes]) -> Mapping[str, bytes]:
         """Return the keys of this id. apk 3 passes over files that are no keys."""
         return {name: pem for name, pem in keys.items() if key_id(pem) == self.signed_head[-_ID_SIZE:]}

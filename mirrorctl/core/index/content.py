@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MOST_DECOMPRESSED: Final = 96 << 20
 MOST_PACKAGES: Final = 1 << 17
 """Alpine's largest repository has 23,000."""
+_MOST_LINES: Final = 2 * MOST_PACKAGES
+"""Of a kind that is looked at, one an entry; a few hundred kilobytes can unpack to millions, which takes seconds."""
 _MOST_DESCRIPTION: Final = 160
 _MOST_ENTRY: Final = 1 << 20
 _MOST_MEMBERS: Final = 64
@@ -23,6 +25,8 @@ _REGULAR: Final = (b"0", b"7")
 """What apk takes for a file; not a sparse one (apk-tools 2.14 ``src/io_archive.c``)."""
 _BUILT = re.compile(rb"\n(?=t:(\d{1,11}[\r\n]))")
 _ARCH = re.compile(rb"\nA:([^\n]*)")
+_BASE: Final = b"\nP:alpine-baselayout\n"
+"""What every Alpine is built on; it is in main and nowhere else."""
 
 
 class Content:
@@ -36,6 +40,7 @@ class Content:
         self.packages = 0
         self.built_at: int | None = None
         self.foreign_arch = ""
+        self.has_base = False
         self._buffer = b""
         self._member = ""
         self._left = 0
@@ -43,6 +48,7 @@ class Content:
         self._members = 0
         self._ended = False
         self._seen = False
+        self._times = self._arches = self._ends = 0
         self._description = b""
         self._entry = b"\n"  # so that the first line of the APKINDEX is found like all others
         self._search = Search(arch)
@@ -125,12 +131,19 @@ class Content:
         self.packages += lines.count(b"\nP:")
         if self.packages > MOST_PACKAGES:
             raise BadFileError(f"lists more than {MOST_PACKAGES} packages")
+        self._ends += lines.count(b"\n\n") + (lines.count(b"\n\r\n") if b"\r" in lines else 0)
+        arches = lines.count(b"\nA:")
+        self._arches += arches
         times = _BUILT.findall(lines)
+        self._times += len(times)
+        if max(self._ends, self._arches, self._times) > _MOST_LINES:
+            raise BadFileError("lists what no index does: too many lines of one kind")
+        self.has_base = self.has_base or _BASE in lines
         newest = max(map(int, times), default=-1)
         if newest > (-1 if self.built_at is None else self.built_at):
             self.built_at = newest
         self._search.look(lines, times, newest)
         ours = lines.count(b"\nA:%s\n" % self._arch)
-        if not self.foreign_arch and lines.count(b"\nA:") != ours:  # counting is quick, looking is not
+        if not self.foreign_arch and arches != ours:  # counting is quick, looking is not
             named = (found for found in _ARCH.findall(lines) if found not in (self._arch, b"noarch", b""))
             self.foreign_arch = ascii(next(named, b"").decode("utf-8", "replace")[:40])[1:-1]

@@ -45,6 +45,8 @@ class Index:
     """Compressed bytes that are signed."""
     specimen: Package | None = None
     """The package that a mirror with this index has to deliver; None where it names none that can be asked for."""
+    has_base: bool = False
+    """Whether it lists ``alpine-baselayout``, as main does and nothing else of Alpine's."""
 
 
 class Verified:
@@ -130,6 +132,7 @@ class IndexReader:
             digests=self._digests(),
             size=self._signed_size,
             specimen=tar.specimen,
+            has_base=tar.has_base,
         )
 
     def _known_again(self, known: Index) -> Index:

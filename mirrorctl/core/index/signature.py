@@ -33,6 +33,11 @@ class Signature:
     """File name of the public key, as in ``/etc/apk/keys``."""
     value: bytes
 
+    @property
+    def is_decisive(self) -> bool:
+        """Whether apk looks at no other one once it trusts whose this says to be (``apk_sign_ctx_process_file``)."""
+        return True
+
     def among(self, keys: Mapping[str, bytes]) -> Mapping[str, bytes]:
         """Return the trusted keys by which it says to be. apk 2 looks a key up by its file name, so we do."""
         return {self.key_name: keys[self.key_name]} if self.key_name in keys else {}
@@ -105,6 +110,8 @@ def signer(signatures: tuple[Signature, ...], digests: Mapping[str, bytes], keys
                 raise BadFileError(f"the trusted key {name} is {error}") from None
             except InvalidSignature:
                 wrong = name
+                if signature.is_decisive:
+                    raise misfit(wrong) from None
                 continue
             return name
     raise misfit(wrong)

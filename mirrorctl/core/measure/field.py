@@ -7,6 +7,7 @@ job than it takes, even if it turns out as good as it still can be.
 from __future__ import annotations
 
 from math import inf
+from statistics import median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mirrorctl.core.measure.access import AccessLink
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from mirrorctl.core.model import Target
 
 _BLOATED: Final = 2.0
-"""How many times as large as the smallest an index is that can wait."""
+"""How many times as large as usual an index is that can wait."""
+_SEVERAL: Final = 3
+"""How many have to say how large theirs is, for one to be more than usual."""
 _UNKNOWN_SIZE: Final = 1_000_000
 """Bytes that an index is taken for of which nothing is known."""
 
@@ -107,6 +110,11 @@ class Field:
         """How many have served their first index whole."""
         return sum(1 for runner in self.runners if runner.verified)
 
+    @property
+    def reads_of_use(self) -> int:
+        """How many of them have shown no fault since."""
+        return sum(1 for runner in self.runners if runner.verified and runner.usable)
+
     # Who is worth what
 
     def hurdle(self, runner: Runner) -> float:
@@ -133,24 +141,21 @@ class Field:
         return sorted(runners, key=place)
 
     def bloated(self, *, silent: bool = False) -> set[Runner]:
-        """Return who says that an index of theirs is far larger than somebody else says.
+        """Return who says that an index of theirs is far larger than most say.
 
         All have about the same, so these can wait: a few that send megabytes of nothing would use up the bytes that
-        are to be spent. Whoever says that theirs is tiny is soon found out. Not the wanted one, which may be the only
-        one that is up to date.
+        are to be spent. Not the wanted one, which may be the only one that is up to date.
 
         :param silent: also who does not say how large it is, where others do.
         """
-        fit = [runner for runner in self.runners if runner.usable and runner.sizes]
-        most = {
-            target: _BLOATED * min((each.sizes[target] for each in fit if target in each.sizes), default=0)
-            for target in self.plan.targets
-        }
+        told = [each.sizes for each in self.runners if each.usable]
+        said = {target: [sizes[target] for sizes in told if target in sizes] for target in self.plan.targets}
+        most = {target: _BLOATED * median_low(sizes) for target, sizes in said.items() if len(sizes) >= _SEVERAL}
         return {
             runner
             for runner in self.runners
             if runner.candidate != self.plan.wanted
-            and any(limit and runner.sizes.get(target, inf if silent else 0) > limit for target, limit in most.items())
+            and any(runner.sizes.get(target, inf if silent else 0) > limit for target, limit in most.items())
         }
 
     def lacks_company(self, running: int) -> bool:

@@ -90,7 +90,8 @@ class Patience:
         left = self.end - _RESERVE * self._plan.budget - now
         rate = runner.meter.rate(shared=runner.shared, now=now).high
         waiting = any(map(self._field.worth_reading, self._field.to_read))
-        return waiting and rate * left < self._field.first_size - runner.meter.total
+        size = runner.sizes.get(self._plan.targets[0], self._field.first_size)
+        return waiting and rate * left < size - runner.meter.total
 
     def has_stalled(self, finalist: Runner, now: float) -> bool:
         """Return whether somebody else should be tried: nothing comes, or far less than was expected."""

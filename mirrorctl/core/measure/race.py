@@ -126,7 +126,7 @@ class Race:
         field, limits = self._field, self.plan.limits
         reading = len(field.running(Probe.READ))
         alone = field.link.limits or now < (self._alone_until or 0.0)
-        room = min(1 if alone else limits.reads_at_once, limits.most_reads - field.reads_done) - reading
+        room = min(1 if alone else limits.reads_at_once, limits.most_reads - field.reads_of_use) - reading
         if room <= 0 or field.finalist or patience.must_decide(now) or self._bytes_spent():
             return
         for runner in field.in_order(field.to_read)[:room]:
