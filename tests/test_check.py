@@ -115,7 +115,8 @@ def test_a_repository_that_apk_does_not_have_is_told(text: str, generation: Gene
     assert [(each.first, each.last) for each in result.lost] == [lines]
     assert (result.health, result.exit_status) == (Health.MISREAD, 6)
     assert one_line(result, JOB, NOW).startswith(f"misread: apk does not have what is in {result.lost[0]} (")
-    assert "has a repository that apk does not have: " in not_checked(result.lost[0])
+    have = "has" if lines[0] == lines[1] else "have"
+    assert f" {have} a repository that apk does not have: " in not_checked(result.lost[0])
 
 
 def test_how_many_repositories_are_lost_is_told() -> None:
@@ -276,6 +277,13 @@ def test_the_best_is_about_the_best() -> None:
     assert result.findings[0].ratio is not None
     assert result.findings[0].ratio <= 1.0
     assert one_line(result, JOB, NOW).endswith(" s, about the best")
+
+
+def test_notes_are_told_in_json_too() -> None:
+    result = checkup(agenda(f"{CDN}/v3.22/main\n".encode()), [found({"own": good(), "other": good()})])
+    assert as_object(result, JOB, NOW, arch="x86_64", seconds=1.0, spent=5)["notes"] == []
+    told_too = as_object(result, JOB, NOW, arch="x86_64", seconds=1.0, spent=5, notes=["the branch has ended"])
+    assert told_too["notes"] == ["the branch has ended"]
 
 
 def test_what_is_stale_and_slow_is_stale() -> None:

@@ -82,6 +82,30 @@ def test_a_mirror_that_lacks_a_repository_is_not_usable(program: Program) -> Non
     assert "note: line 3 of /etc/apk/repositories (/media/usb/apks) is not checked: a path on this system" in found.err
 
 
+def test_what_all_have_in_common_is_told_beside_the_line(program: Program) -> None:
+    """The line is of the mirrors in the files; where none is to blame, a person and a script hear of it too."""
+    program.file.write_text(program.lines("best", "v3.19/main"))
+    found = program("check", "--json")
+    assert found.status == 7
+    assert found.object["message"] == (f"not usable: {program.url('best')}: response: no v3.19/main for x86_64 (404)")
+    notes = found.object["notes"]
+    assert isinstance(notes, list)
+    assert "of 8 say no v3.19/main for x86_64 (404): v3.19 ended on 2025-11-01, and not every mirror keeps" in notes[0]
+    assert notes[1:] == [
+        "v3.19 has had no security fixes since 2025-11-01; put v3.24 in its place, then apk upgrade --available"
+    ]
+    assert [line for line in found.err.splitlines() if line.startswith("note: ")] == [f"note: {each}" for each in notes]
+
+
+def test_a_repository_that_is_nobodys_mirror_needs_none_to_compare_with(program: Program) -> None:
+    """Also where the catalog has no https URL, which a choice would want."""
+    with ThreadedLab([LabMirror("own", repository(OWN, synthetic=20, built_at=NEWEST), base_path="/x")]) as lab:
+        program.file.write_text(f"{lab.url('own')}\n")
+        program.catalog.write_text('version = 1\n[[mirror]]\nid = "http"\nurls = ["http://127.0.0.1:1/alpine"]\n')
+        found = program("check")
+    assert found.status == 0, found.err
+
+
 def test_every_line_of_every_file_is_looked_at(program: Program) -> None:
     """Two mirrors, two repositories that are not Alpine's, and a line that apk does not come to."""
     signed = repository(OWN, synthetic=20, built_at=NEWEST)
@@ -143,6 +167,8 @@ def test_a_root_that_does_not_say_its_branch_can_be_checked(program: Program) ->
     ("words", "status", "message"),
     [
         (["--job", "huge"], 2, "no job 'huge'"),
+        (["--slow", "nan"], 2, "--slow takes a factor, such as 3, not nan"),
+        (["--slow", "inf"], 2, "--slow takes a factor, such as 3, not inf"),
         (["--budget", "0"], 2, "--budget takes seconds above 0"),
         (["--arch", "x64"], 2, "no Alpine architecture 'x64'"),
         (["--mirrors", "/nowhere"], 4, "/nowhere"),

@@ -209,7 +209,10 @@ def test_an_error_that_nobody_foresaw_is_one_line_too(
         main()
 
 
-@pytest.mark.parametrize("words", [("use",), ("pick", "--yes", "--include"), ("mirrors", "add")])
-def test_a_password_is_not_repeated(program: Program, words: tuple[str, ...]) -> None:
-    run = program(*words, "https://bob:s3cr3t@mirror.example.org/alpine")
+@pytest.mark.parametrize("words", [("use",), ("pick", "--yes", "--include"), ("mirrors", "add"), ("rank", "--mirrors")])
+@pytest.mark.parametrize("user", ["https://bob:s3cr3t", "https://s3cr3t", "bob:s3cr3t"])
+def test_a_password_is_not_repeated(program: Program, words: tuple[str, ...], user: str) -> None:
+    """Nor a name that may be a token, nor where the URL is none, or taken for a path."""
+    run = program(*words, f"{user}@mirror.example.org/alpine")
+    assert "@mirror.example.org/alpine" in run.err
     assert "s3cr3t" not in run.out + run.err

@@ -9,7 +9,7 @@ import pytest
 from mirrorctl.core.alike import Around, gist
 from mirrorctl.core.measure.rank import UNKNOWN, Standing, State
 from mirrorctl.core.model import Candidate, Cause, Failure, Mirror, Stage, Target
-from mirrorctl.core.outcome import Outcome
+from mirrorctl.core.outcome import Outcome, what_it_means
 from mirrorctl.core.outcome import why_none as why_none_around
 from tests.fakes import Way
 from tests.scenes import COMMUNITY, FAULTS, MAIN, files_of, good, index_of, plan_for, run_race, scene_of
@@ -215,6 +215,27 @@ def test_when_the_wanted_one_fails_as_everybody_that_is_told_too() -> None:
     assert text == "https://m0.example/alpine is not usable: response: too busy (503)"
 
 
+def test_what_the_failure_of_one_mirror_means_is_told_where_it_is_certain() -> None:
+    """By what happens to the others, or else by the failure itself."""
+    ours = missing(Target("v3.19", "main", "riscv64"))
+    riscv = failed(ours, missing(COMMUNITY), targets=(Target("v3.19", "main", "riscv64"),))
+    assert what_it_means(failed(CLOCK, CLOCK, CLOCK, BUSY), CLOCK, HERE).startswith("3 of 4 have certificates that are")
+    assert what_it_means(riscv, ours, HERE) == "no v3.19/main for riscv64 (404): riscv64 begins with v3.20"
+    for alone in (failed(CLOCK), failed(CLOCK, BUSY, BUSY), failed(BUSY, BUSY, BUSY)):
+        failure = alone.ranking[0].failure
+        assert failure
+        assert what_it_means(alone, failure, HERE) == ""
+
+
+def test_what_is_missing_is_asked_for_once() -> None:
+    reason = "unable to get local issuer certificate"
+    hint = "(no CA certificates here? apk add ca-certificates, or set SSL_CERT_FILE)"
+    none = Failure(Stage.TLS, f"{reason} {hint}", Cause.NO_AUTHORITIES)
+    assert why_none(failed(none, none)).startswith(
+        f"no usable mirror: none of 2 passes TLS ({reason}): are CA certificates installed (apk add ca-certificates)? "
+    )
+
+
 def test_a_mirror_that_answers_shows_that_there_is_a_network() -> None:
     one = failed(*[Failure(Stage.CONNECT, "192.0.2.1: refuses the connection", Cause.NO_CONNECTION)] * 5)
     answered = replace(one.ranking[0], state=State.ANSWERED, failure=None)
@@ -241,6 +262,13 @@ def test_somebody_elses_key_is_named_with_the_place_where_keys_belong() -> None:
         assert text.endswith(
             f"does not trust: {key}: if you trust whoever signs with it, have the public key in /mnt/etc/apk/keys/"
         )
+
+
+def test_a_key_of_alpine_is_told_too_where_no_branch_is_known() -> None:
+    """As of a repository that is not Alpine's."""
+    one = failed(untrusted(NEW_KEY), targets=(Target("", "", "x86_64"),))
+    text = why_none(one, Around(NOON, "", {NEW_KEY: f"/k/{NEW_KEY}"}))
+    assert "its alpine-keys is too old for it; mirrorctl brings the key: " in text
 
 
 # Branches and architectures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,23 +71,26 @@ def check(
       mirrorctl check --slow 2 --json          and how far from the best
     """
     from mirrorctl.cli import clock
-    from mirrorctl.cli.conclude import around
+    from mirrorctl.cli.conclude import around, time_notes
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.check.configured import configured, proof_of
     from mirrorctl.core.check.findings import SLOW, Health, checkup, finding
     from mirrorctl.core.check.telling import as_object, not_checked, one_line, repository_lines
+    from mirrorctl.core.errors import UsageError
     from mirrorctl.core.model import Target
-    from mirrorctl.core.outcome import why_none
+    from mirrorctl.core.outcome import what_it_means, why_none
     from mirrorctl.core.repositories.rewrite import Wishes
     from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
     output = Output(as_json, verbose, quiet)
+    if slow is not None and not isfinite(slow):
+        raise UsageError(f"--slow takes a factor, such as {SLOW:g}, not {slow:g}")
     recover(root, output, only_tell=True)
     situation = look(Asked(root, arch=arch, catalog=mirrors, apk=options.generation(apk)), os.environ)
     agenda = configured(situation.sources, situation.catalog.locate, situation.generation, situation.arch())
     known = [each for each in agenda.mirrors if each.known]
-    plain = any(each.candidate.url.startswith("http://") for each in known)
+    plain = not known or any(each.candidate.url.startswith("http://") for each in known)
     how = terms(
         country=None,
         include=None,
@@ -102,9 +106,13 @@ def check(
     for unread in agenda.unchecked:
         output.note(f"note: {not_checked(unread)}")
     findings = []
+    notes: dict[str, None] = {}  # each once, in order
     for own in agenda.mirrors:
         outcome = race.run(proof_of(own, usual), f"checking {own.candidate.mirror.id}")
         findings.append(finding(own, outcome, usual.max_age))
+        failure = findings[-1].standing.failure
+        means = what_it_means(outcome, failure, around(situation)) if failure else ""
+        notes |= dict.fromkeys(note for note in (means, *time_notes(outcome)) if note)
         output.detail(repository_lines(findings[-1], clock.now()))
     comparison = None
     if (compare or slow is not None) and known:
@@ -112,12 +120,17 @@ def check(
         comparison = race.run(plan, f"comparing with {len(plan.candidates)} mirrors")
     result = checkup(agenda, findings, comparison, SLOW if slow is None else slow)
     if comparison and result.best is None:
-        output.note(f"note: nothing to compare with: {why_none(comparison, around(situation))}")
+        notes[f"nothing to compare with: {why_none(comparison, around(situation))}"] = None
+    for note in notes:
+        output.note(f"note: {note}")
     now = clock.now()
     if not quiet or result.health is not Health.FINE:
         output.result(one_line(result, usual.job, now))
     seconds = time.monotonic() - STARTED
-    output.object(as_object(result, usual.job, now, arch=situation.arch(), seconds=seconds, spent=race.bytes))
+    spent = race.bytes
+    output.object(
+        as_object(result, usual.job, now, arch=situation.arch(), seconds=seconds, spent=spent, notes=[*notes])
+    )
     raise typer.Exit(result.exit_status)
 
 

@@ -19,7 +19,10 @@ from mirrorctl.core.errors import (
 if TYPE_CHECKING:
     from mirrorctl.core.report import Json
 
-_PASSWORD: Final = re.compile(r"(://[^/@\s:]*:)[^/@\s]+@")
+_USER: Final = re.compile(r"(:/{1,2}(?:[^\s/:@]*:)?)[^\s/]*@")
+"""In a URL, of which a path may have but one slash left. A name without a password may be a token."""
+_PASSWORD: Final = re.compile(r"([^\s/:@'\"]+:)[^\s/@'\"]+@")
+"""Where the scheme was left out."""
 _EXIT_STATUS: Final = {UsageError: 2, NoUsableMirrorError: 3, CatalogError: 4, RepositoriesError: 5}
 
 
@@ -79,7 +82,7 @@ def exit_status(error: MirrorctlError) -> int:
 
 def print_error(message: str, status: int) -> None:
     """Print an error for a person, and as an object where JSON is promised; what may be a password is hidden."""
-    message = _PASSWORD.sub(r"\1***@", message)
+    message = _PASSWORD.sub(r"\1*@", _USER.sub(r"\1*@", message))
     print(f"mirrorctl: {message}", file=sys.stderr)
     if _MODE.json and not _MODE.answered:
         print(json.dumps({"error": message, "exit_status": status}, indent=2))

@@ -26,6 +26,7 @@ _PARTICULARS: Final = (
     (re.compile(r"\bhttps?://[^\s,]+"), "..."),
     (re.compile(r"^stale: .*"), "stale"),
     (re.compile(r"^certificate (?:expired|valid only from) .*"), "certificate out of date"),
+    (re.compile(r" \(no CA certificates here\? .*\)$"), ""),  # what it means says so too
 )
 _CERTAIN: Final = (Cause.MISSING, Cause.UNTRUSTED)
 """Causes that mean the same of one mirror alone."""
@@ -189,11 +190,11 @@ def _untrusted(alike: _Alike) -> Meaning:
         place, made = (alike.around.keys or {}).get(name), _KEY_MADE.fullmatch(name)
         if place and made:
             year = time.gmtime(int(made[1], 16)).tm_year
-            branches = ", ".join(dict.fromkeys(target.branch for target in alike.plan.targets))
+            branches = ", ".join(dict.fromkeys(target.branch for target in alike.plan.targets if target.branch))
             return Meaning(
                 f"{alike.all} are {UNTRUSTED}{name}",
                 f"it is Alpine's own key of {year}, which this root does not have, so its alpine-keys is too old for "
-                f"{branches}; mirrorctl brings the key: cp {quote(place)} {quote(folder)}",
+                f"{branches or 'it'}; mirrorctl brings the key: cp {quote(place)} {quote(folder)}",
             )
     return Meaning(
         f"{alike.all} are {alike.gist}",

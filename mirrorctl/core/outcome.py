@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mirrorctl.core.alike import Around
     from mirrorctl.core.measure.plan import Plan
     from mirrorctl.core.measure.race import Race
+    from mirrorctl.core.model import Failure
 
 _SHOWN_REASONS: Final = 3
 
@@ -68,6 +69,19 @@ def why_none(outcome: Outcome, around: Around) -> str:
     return (
         f"no usable mirror among {len(failures)}: {often}{f', {more} more reasons' if more > 0 else ''} (-v lists all)"
     )
+
+
+def what_it_means(outcome: Outcome, failure: Failure, around: Around) -> str:
+    """Return what the failure of one mirror means, and what to do; nothing where that is not certain.
+
+    Where the other mirrors fail alike, it means something of this system or its network.
+    """
+    everybody, total = [each.failure for each in outcome.ranking if each.failure], len(outcome.ranking)
+    alike = total > 1 and failure.cause is cause_of_most(everybody, total)
+    if alike and (means := meaning(everybody, total, outcome.plan, around)):
+        return str(means)
+    step = step_alone(failure, outcome.plan, around)
+    return f"{gist(failure)}: {step}" if step else ""
 
 
 def _out_of_time(outcome: Outcome, standings: list[Standing]) -> str:

@@ -11,6 +11,8 @@ from mirrorctl.core.report import candidate_fields
 from mirrorctl.core.repositories.document import printable, without_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mirrorctl.core.check.configured import Unchecked
     from mirrorctl.core.check.findings import Checkup, Finding
     from mirrorctl.core.measure.cost import Job
@@ -53,16 +55,20 @@ def repository_lines(finding: Finding, now: float) -> str:
 
 def not_checked(each: Unchecked) -> str:
     """Return why lines are not checked."""
-    what = "has a repository that apk does not have" if each.lost else "is not checked"
+    has, be = ("has", "is") if each.first == each.last else ("have", "are")
+    what = f"{has} a repository that apk does not have" if each.lost else f"{be} not checked"
     return f"{each}{f' ({each.url})' if each.url else ''} {what}: {each.reason}"
 
 
-def as_object(check: Checkup, job: Job, now: float, *, arch: str, seconds: float, spent: int) -> dict[str, Json]:
+def as_object(
+    check: Checkup, job: Job, now: float, *, arch: str, seconds: float, spent: int, notes: Sequence[str] = ()
+) -> dict[str, Json]:
     """Return the check as one JSON object.
 
     :param now: seconds since 1970.
     :param seconds: since the start of the program.
     :param spent: bytes of bodies.
+    :param notes: what a person should know besides.
     """
     ratios = [each.ratio for each in check.findings if each.ratio is not None and isfinite(each.ratio)]
     return {
@@ -88,6 +94,7 @@ def as_object(check: Checkup, job: Job, now: float, *, arch: str, seconds: float
         }
         if check.best
         else None,
+        "notes": list(notes),
         "arch": arch,
         "job": {"name": job.name, "requests": job.requests, "bytes": job.bytes},
         "seconds": round(seconds, 3),
