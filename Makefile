@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format picture clean
+.PHONY: demo test lint format picture fuzz clean
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mirrorctl needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
@@ -29,9 +29,21 @@ test: lint  ## everything that must hold
 picture: .venv/ready  ## record docs/terminal.svg from the real program on the lab
 	$(BIN)/python -m tests.lab.picture docs/terminal.svg
 
+FUZZ ?= index
+SECONDS ?= 60
+
+.venv-fuzz/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "atheris needs Python 3.11 to 3.13; say which with: make fuzz PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@touch $@
+
+fuzz: .venv-fuzz/ready  ## fuzz a reader for a while: make fuzz FUZZ=answer SECONDS=600
+	@.venv-fuzz/bin/python -m fuzz.run $(FUZZ) --seconds $(SECONDS)
+
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .demo dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-fuzz fuzz/found .demo dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

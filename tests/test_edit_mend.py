@@ -50,6 +50,13 @@ def test_lines_that_are_well_keep_their_bytes(files: Files, generation: Generati
         assert old.writable or new == old
 
 
+@pytest.mark.parametrize("marked", [b"\t\xef\xbb\xbf", b"\xef\xbb\xbf \xef\xbb\xbf", b"\xef\xbb\xbf" * 2])
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_byte_order_marks_go_at_once_with_the_blanks_around_them(generation: Generation, marked: bytes) -> None:
+    """Not one by one, each time that somebody mends."""
+    assert contents(mend(one(marked + b"https://h.example/a\n"), generation).sources) == (b"https://h.example/a\n",)
+
+
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_what_cannot_be_mended_is_left(generation: Generation) -> None:
     """A line for which apk has no room is as bad when it is a comment."""

@@ -171,6 +171,14 @@ def test_the_longest_list_can_be_written_to_a_layer() -> None:
     assert len(read_layer(render_layer(Layer("x", said)), "x").mirrors) == MAX_MIRRORS
 
 
+def test_a_host_that_is_too_long_for_a_name_is_cut() -> None:
+    """Else what a refresh writes could not be read again, by a refresh neither."""
+    found = first({"urls": [f"https://{'h' * 240}.example/alpine"]})
+    assert found.name == "h" * 100
+    said = Declaration(found.id, found.name, found.urls)
+    assert read_layer(render_layer(Layer("x", (said,))), "x").mirrors == (said,)
+
+
 HTTP = ("https", "http")
 
 

@@ -92,7 +92,7 @@ def _mirrors(rows: Iterable[_Row], origin: str) -> tuple[Mirror, ...]:
         seen |= keys
         mirror_id = id_from(row.urls[0], mirrors)
         country = country_of(row.location) if row.location else None
-        name = row.name or host_of(row.urls[0])
+        name = row.name or host_of(row.urls[0])[:_MAX_TEXT]
         mirrors[mirror_id] = Mirror(mirror_id, name, row.urls, country, row.location, official=True)
         if len(mirrors) > MAX_MIRRORS:
             raise CatalogError(f"{origin}: the answer has more than {MAX_MIRRORS} mirrors; {_KEEP}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mirrorctl.core.repositories.document import BLANKS, BOM, ENDING, parse_entry, printable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mirrorctl.core.repositories.grammar import Generation, Meaning, Variables
 
 _INDEX_FILES = (".adb", ".tar.gz")
+_MARKS = re.compile(rb"(?:[ \t]*" + BOM + rb")+")
 
 
 def mend(sources: Sequence[Source], generation: Generation) -> Edit:
@@ -42,7 +44,8 @@ def mend(sources: Sequence[Source], generation: Generation) -> Edit:
 
 def _mended(raw: bytes, generation: Generation, variables: Variables) -> bytes:
     """Return the line that apk reads as this one is meant, or the line itself where that is no better."""
-    new = _as_meant(raw.removeprefix(BOM), generation)
+    marks = _MARKS.match(raw)
+    new = _as_meant(raw[marks.end() :] if marks else raw, generation)
     if new == raw or (generation == 3 and new[:4] in (b"set ", b"set\t")):  # noqa: PLR2004 -- apk 2 has no such lines
         return new
     before = means(raw, generation, b"noarch", variables)

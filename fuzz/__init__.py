@@ -1,0 +1,1 @@
+"""What do the readers do with bytes that nobody would send? See README.md."""
