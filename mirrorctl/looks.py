@@ -67,6 +67,9 @@ class Looks:
             self._saw(runner, error.failure)
         except BadFileError as error:
             self._saw(runner, Failure(Stage.VERIFY, str(error), error.cause))
+        except Exception as error:  # noqa: BLE001 - whatever a server can bring about costs this mirror, and no other
+            what = ascii(f"{type(error).__name__}: {error}"[:200])[1:-1]
+            self._saw(runner, Failure(Stage.RESPONSE, f"mirrorctl itself fails on what it sends: {what}; report this"))
 
     def _saw(self, runner: Runner, seen: Sample | Failure) -> None:
         self._race.observe(runner, seen, self._network.now())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from math import inf
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +13,12 @@ from mirrorctl import prober
 from mirrorctl.core.measure.race import Race
 from mirrorctl.core.measure.runner import Start
 from mirrorctl.core.model import Cause, Failure, Stage
+from mirrorctl.core.outcome import outcome_of
 from tests.fakes import ScriptedNetwork, Way, run_virtual
 from tests.scenes import KEYS, MAIN, Run, files_of, good, plan_for, run_race, scene_of
+
+if TYPE_CHECKING:
+    from mirrorctl.core.outcome import Outcome
 
 
 def failure_of(way: Way) -> Failure | None:
@@ -131,3 +136,26 @@ def test_the_first_move_connects_to_everybody() -> None:
     moves = race.moves(0.35)
     assert [type(move) for move in moves] == [Start, Start]
     assert [move.runner.candidate.mirror.id for move in moves] == ["a.example", "b.example"]
+
+
+def test_what_one_mirror_makes_mirrorctl_fail_on_costs_no_other() -> None:
+    class Odd(ScriptedNetwork):
+        async def wait_for_head(self, way: Way, path: str) -> None:
+            if way.page == b"odd":
+                raise KeyError(path)
+            await super().wait_for_head(way, path)
+
+    scene = scene_of({"odd": replace(good_with(), page=b"odd"), "fine": replace(good_with(), rtt=0.1)})
+
+    async def main() -> Outcome:
+        race = Race(plan_for(scene))
+        network = Odd(scene.ways)
+        await prober.run(race, network, KEYS)
+        return outcome_of(race, network.now())
+
+    outcome = run_virtual(main())
+    assert outcome.chosen is not None
+    assert outcome.chosen.candidate.mirror.id == "fine.example"
+    failure = outcome.ranking[-1].failure
+    assert failure is not None
+    assert failure.reason.startswith("mirrorctl itself fails on what it sends: KeyError: ")
