@@ -83,7 +83,6 @@ def test_everybody_elses_repository_is_checked_too_each_alone(generation: Genera
         ("/media/usb/apks", 2, "a path on this system"),
         ("ndx https://a.example/x.adb", 3, "it names an index file, which mirrorctl cannot prove"),
         ("ftp://a.example/alpine", 2, "mirrorctl asks http:// and https:// URLs of plain characters only"),
-        ("https://a.example:99999/x", 3, "mirrorctl asks http:// and https:// URLs of plain characters only"),
         ("https://a.example/é", 3, "mirrorctl asks http:// and https:// URLs of plain characters only"),
         ("https://a.example/x#y", 3, "mirrorctl asks http:// and https:// URLs of plain characters only"),
     ],
@@ -96,6 +95,14 @@ def test_what_cannot_be_checked_is_told_and_is_no_fault(line: str, generation: G
     assert (unchecked.first, unchecked.reason, unchecked.lost) == (1, reason, False)
     assert one_line(checkup(found, []), JOB, NOW) == "fine: no mirror to check; 1 line not checked"
     assert not_checked(unchecked) == f"line 1 of {FIRST} ({unchecked.url}) is not checked: {reason}"
+
+
+@pytest.mark.parametrize("url", ["https://a.example:99999/x", "https:///x", "http://[::1/x"])
+def test_a_url_that_nobody_can_ask_is_not_fine(url: str) -> None:
+    found = agenda(f"{url}\n".encode(), 3)
+    (unchecked,) = found.unchecked
+    assert (unchecked.reason, unchecked.lost) == ("there is no such host or port, so apk gets nothing from it", True)
+    assert checkup(found, []).exit_status == 6
 
 
 @pytest.mark.parametrize(

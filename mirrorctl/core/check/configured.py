@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LOCAL: Final = "a path on this system"
 _INDEX_FILE: Final = "it names an index file, which mirrorctl cannot prove"
+_NO_URL: Final = "there is no such host or port, so apk gets nothing from it"
 _ODD: Final = "mirrorctl asks http:// and https:// URLs of plain characters only"
 
 
@@ -100,7 +101,7 @@ def configured(sources: Sequence[Source], locate: Locate, generation: Generation
             continue
         line = Line(names[loaded.file], loaded.line, printable(without_credentials(loaded.url)), loaded.tag)
         if reason := _why_not(loaded):
-            unchecked.append(Unchecked(line.file, line.number, line.number, line.url, reason, lost=False))
+            unchecked.append(Unchecked(line.file, line.number, line.number, line.url, reason, reason == _NO_URL))
             continue
         one = _alone(loaded, line, locate, arch)
         key = one.candidate.url, one.known
@@ -147,6 +148,8 @@ def _why_not(loaded: Loaded) -> str | None:
         return _LOCAL
     if loaded.index == loaded.url:
         return _INDEX_FILE
+    if loaded.url.startswith(("http://", "https://")) and loaded.url.isascii() and not is_url(loaded.url):
+        return _NO_URL
     return None if loaded.url.isascii() and "#" not in loaded.url and is_url(loaded.url) else _ODD
 
 
