@@ -16,7 +16,8 @@ from mirrorctl.core.repositories.files import Present, present_in
 from mirrorctl.core.repositories.reading import apk_reads
 from mirrorctl.core.repositories.show import MEND, Concern, ShownLine, lines_for_show
 from mirrorctl.effects.catalogs import read_catalog_files
-from mirrorctl.effects.host import System, read_system, shipped_keys
+from mirrorctl.effects.host import System, read_system
+from mirrorctl.effects.shipped import shipped_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

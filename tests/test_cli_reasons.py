@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mirrorctl.core.model import Target
-from mirrorctl.effects import host
+from mirrorctl.effects import shipped
 from tests.lab.certificates import Authority, Certificate
 from tests.lab.mirrors import Lab, LabMirror
 from tests.lab.packages import SigningKey, alpine, repository
@@ -52,8 +52,8 @@ def system(
     """Return the program on the root that the test's marks describe; the lab's keys stand in for Alpine's own."""
     for key in KNOWN:
         (tmp_path / key.name).write_bytes(key.public_pem)
-    monkeypatch.setattr(host, "_KEYS", tmp_path)
-    monkeypatch.setattr(host, "_SHIPPED_KEYS", {"x86_64": ("4a6a0840", "5261cecb", "6165ee59")})
+    monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
+    monkeypatch.setattr(shipped, "_OF_ARCH", {"x86_64": ("4a6a0840", "5261cecb", "6165ee59")})
     catalog = tmp_path / "mirrors.toml"
     catalog.write_bytes(lab.catalog())
     environ = {"SSL_CERT_FILE": str(authority.path), "HOME": str(tmp_path), "MIRRORCTL_SCHEME": "any"}

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
-from mirrorctl.core.releases import ARCHES
-from mirrorctl.effects.host import HINT_LIMIT, MAX_KEYS, read_system, shipped_keys
+from mirrorctl.core.errors import RepositoriesError, UsageError
+from mirrorctl.effects.host import HINT_LIMIT, MAX_KEYS, read_system
 
 LINE = b"https://dl-cdn.alpinelinux.org/alpine/v3.20/main\n"
 
@@ -280,37 +277,11 @@ def test_no_more_keys_than_the_limit(tmp_path: Path) -> None:
     assert len(read_system(tmp_path).keys) == MAX_KEYS
 
 
-def test_shipped_keys_are_those_of_the_architecture() -> None:
-    """x86_64 has the three that its images trust; an unknown architecture has none."""
-    names = [name.removeprefix("alpine-devel@lists.alpinelinux.org-") for name in shipped_keys("x86_64")]
-    assert names == ["4a6a0840.rsa.pub", "5261cecb.rsa.pub", "6165ee59.rsa.pub"]
-    assert shipped_keys("vax") == {}
-
-
-def test_a_broken_installation_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line with what to do."""
-    monkeypatch.setattr("mirrorctl.effects.host._KEYS", tmp_path)
-    with pytest.raises(CatalogError, match="install mirrorctl again"):
-        shipped_keys("x86_64")
-
-
-def test_every_architecture_has_shipped_keys_and_every_file_belongs_to_one() -> None:
-    """They load as RSA keys, and no file lies there unused."""
-    everything = shipped_keys(None)
-    assert {path.name for path in (Path(__file__).parents[1] / "mirrorctl/keys").iterdir()} == set(everything)
-    for arch in ARCHES:
-        keys = shipped_keys(arch)
-        assert keys.items() <= everything.items()
-        assert keys
-    for pem in everything.values():
-        load_pem_public_key(pem)
-    assert len({hashlib.sha256(pem).digest() for pem in everything.values()}) == len(everything)
-
-
 def test_reading_a_system_imports_nothing_slow() -> None:
     """``show`` starts at once."""
     slow = {"asyncio", "aiohttp", "rich", "cryptography", "tempfile", "subprocess", "json", "hashlib"}
-    code = f"import sys, mirrorctl.effects.host, mirrorctl.effects.catalogs; print({slow} & set(sys.modules))"
+    rooms = "mirrorctl.effects.host, mirrorctl.effects.shipped, mirrorctl.effects.catalogs"
+    code = f"import sys, {rooms}; print({slow} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
 

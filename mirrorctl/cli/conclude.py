@@ -20,7 +20,7 @@ from mirrorctl.core.report import ChangedFile, as_object, exclusions
 from mirrorctl.core.repositories.diff import diff
 from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite
 from mirrorctl.core.repositories.secrets import secret_variables
-from mirrorctl.effects.host import shipped_key_files
+from mirrorctl.effects.shipped import shipped_key_files
 from mirrorctl.pipeline import measure, write
 
 if TYPE_CHECKING:

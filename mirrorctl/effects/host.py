@@ -12,17 +12,16 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.alpine import branch_of_release
-from mirrorctl.core.errors import CatalogError, RepositoriesError, UsageError
+from mirrorctl.core.errors import RepositoriesError, UsageError
 from mirrorctl.core.releases import generation_of_branch
 from mirrorctl.effects.rootfs import explain, read_bytes, read_if_present, resolve, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 REPOSITORIES: Final = "/etc/apk/repositories"
 REPOSITORIES_LIMIT: Final = 64 << 20
@@ -212,40 +211,3 @@ def _trusted_keys(root: Path) -> dict[str, bytes]:
         with suppress(OSError):
             keys[entry] = read_bytes(resolve(root, name), HINT_LIMIT)
     return keys
-
-
-def shipped_keys(arch: str | None) -> dict[str, bytes]:
-    """Return Alpine's own keys for an architecture (all without one), by file name: for a root that has none.
-
-    They are those of Alpine's package ``alpine-keys`` (``/usr/share/apk/keys/<arch>``).
-
-    :raises CatalogError: the installation of mirrorctl is broken.
-    """
-    try:
-        return {name: read_bytes(path, HINT_LIMIT) for name, path in shipped_key_files(arch).items()}
-    except OSError as error:
-        reason = f"cannot read Alpine's keys in {shown(_KEYS)}: {error.strerror}"
-        raise CatalogError(f"{reason}; they belong to mirrorctl: install mirrorctl again") from error
-
-
-def shipped_key_files(arch: str | None) -> dict[str, Path]:
-    """Return where those keys are, by file name."""
-    ids = _SHIPPED_KEYS.get(arch, ()) if arch is not None else chain.from_iterable(_SHIPPED_KEYS.values())
-    names = [f"alpine-devel@lists.alpinelinux.org-{key}.rsa.pub" for key in dict.fromkeys(ids)]
-    return {name: _KEYS / name for name in names}
-
-
-# The family of Alpine's keys: an architecture is a line here, its oldest key first.
-_KEYS = Path(__file__).parents[1] / "keys"
-_SHIPPED_KEYS: Final = {
-    "aarch64": ("58199dcc", "616ae350"),
-    "armhf": ("524d27bb", "616a9724"),
-    "armv7": ("524d27bb", "616adfeb"),
-    "loongarch64": ("66ba20fe",),
-    "mips64": ("5e69ca50",),
-    "ppc64le": ("58cbb476", "616abc23"),
-    "riscv64": ("60ac2099", "616db30d"),
-    "s390x": ("58e4f17d", "616ac3bc"),
-    "x86": ("4a6a0840", "5243ef4b", "61666e3f"),
-    "x86_64": ("4a6a0840", "5261cecb", "6165ee59"),
-}
