@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 PACKAGE = f"{MAIN.folder}bash-1.0-r0.apk"
 TICK = 0.035
 """Seconds: what the budget may be overrun by, one step of the prober."""
-DRAWN = 25
+DRAWN = 15
 
 
 @pytest.fixture(scope="module")
