@@ -148,27 +148,30 @@ def measure(
     :param began: of ``time.monotonic()``: when the budget began to run.
     """
     # What measures is slow to import, and only what measures needs it. Meanwhile certificates are read, names resolve
-    # and connections are made.
-    from mirrorctl.effects.trust import authorities  # noqa: PLC0415
+    # and connections are made. A signal waits for that: an import that Ctrl-C breaks off may be told as anything.
+    from mirrorctl.effects.lock import signals_held  # noqa: PLC0415
 
-    trust = authorities()
+    with signals_held():
+        from mirrorctl.effects.trust import authorities  # noqa: PLC0415
 
-    import asyncio  # noqa: PLC0415
+        trust = authorities()
 
-    from mirrorctl.core.apk_http import first_stop  # noqa: PLC0415
-    from mirrorctl.effects.dial import Names  # noqa: PLC0415
+        import asyncio  # noqa: PLC0415
 
-    names = Names()
-    names.dial(first_stop(candidate.url, environ) for candidate in plan.candidates)
+        from mirrorctl.core.apk_http import first_stop  # noqa: PLC0415
+        from mirrorctl.effects.dial import Names  # noqa: PLC0415
 
-    from mirrorctl.core.index.signature import load_verifier  # noqa: PLC0415
-    from mirrorctl.core.measure.race import Race  # noqa: PLC0415
-    from mirrorctl.core.outcome import outcome_of  # noqa: PLC0415
-    from mirrorctl.effects.background import begin  # noqa: PLC0415
-    from mirrorctl.effects.net import AiohttpNetwork  # noqa: PLC0415
-    from mirrorctl.prober import run  # noqa: PLC0415
+        names = Names()
+        names.dial(first_stop(candidate.url, environ) for candidate in plan.candidates)
 
-    begin(load_verifier)  # while the first answers are on their way
+        from mirrorctl.core.index.signature import load_verifier  # noqa: PLC0415
+        from mirrorctl.core.measure.race import Race  # noqa: PLC0415
+        from mirrorctl.core.outcome import outcome_of  # noqa: PLC0415
+        from mirrorctl.effects.background import begin  # noqa: PLC0415
+        from mirrorctl.effects.net import AiohttpNetwork  # noqa: PLC0415
+        from mirrorctl.prober import run  # noqa: PLC0415
+
+        begin(load_verifier)  # while the first answers are on their way
 
     async def race_on_network() -> Outcome:
         async with AiohttpNetwork(environ, began, names, trust) as network:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from bench.peers.fetcher import Fetcher, Reply
 
+pytestmark = pytest.mark.loopback
+
 FILE = bytes(range(256)) * 400
 TREE = {"file": FILE}
 WHOLE = Request("file")

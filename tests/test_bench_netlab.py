@@ -38,6 +38,8 @@ from tests.lab.mirrors import LabMirror, ThreadedLab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.loopback
+
 CATALOG = Path(__file__).parents[1] / "mirrors.toml"
 NOTHING = Count(0, 0, 0, 0, 0, 0)
 ACCESS = Access(20e6, 5e6)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 OWN = Target("", "", "x86_64")
 
 

@@ -12,6 +12,8 @@ from tests.program import Program, told
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.loopback
+
 GOOD = '[[mirror]]\nid = "good"\nurls = ["https://127.0.0.1:1/alpine"]\n'
 
 

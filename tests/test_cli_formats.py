@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.lab.certificates import Authority
 
+pytestmark = pytest.mark.loopback
+
 MAIN, COMMUNITY = (Target("v3.23", name, "x86_64") for name in ("main", "community"))
 PLAIN = repository(MAIN, synthetic=20, built_at=NEWEST)
 HALF = PLAIN | adb.repository(MAIN, synthetic=20, built_at=NEWEST)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 OWN = "https://mirror.example.org/alpine"
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.loopback
+
 BUILT = datetime.now(UTC) - timedelta(hours=2)
 OLD = SigningKey.generate("alpine-devel@lists.alpinelinux.org-5261cecb.rsa.pub")
 NEW = SigningKey.generate("alpine-devel@lists.alpinelinux.org-6165ee59.rsa.pub")

@@ -12,6 +12,8 @@ from tests.program import told
 if TYPE_CHECKING:
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 
 def test_each_line_is_shown_with_its_mirror_branch_and_tag(program: Program) -> None:
     own = "https://packages.example/os\n"

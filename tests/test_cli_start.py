@@ -13,6 +13,8 @@ import pytest
 
 from tests.program import PATIENCE, Program, told
 
+pytestmark = pytest.mark.loopback
+
 COMMANDS = ("pick", "rank", "use", "show", "check", "enable", "disable", "undo", "mirrors")
 SLOW = ("aiohttp", "cryptography", "rich", "asyncio", "pydantic", "tomli_w")
 """What only measuring, or writing, needs."""
@@ -158,6 +160,34 @@ def test_a_signal_while_measuring_ends_it_at_once_and_quietly(program: Program, 
     assert out == ""
     assert "Traceback" not in err
     assert program.content == before
+
+
+_INTERRUPTED_IMPORT = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "_socket":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from mirrorctl.__main__ import run
+run()
+"""
+
+
+def test_ctrl_c_in_the_middle_of_an_import_is_ctrl_c(program: Program) -> None:
+    """C code that imports makes an ImportError of it: `PyCapsule_Import could not import module "_socket"`."""
+    words = ["--root", str(program.root), "--mirrors", str(program.catalog), "--country", "AU"]
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_IMPORT, "pick", *words],
+        env=program.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "unexpected" not in done.stderr
 
 
 # With all that there is

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 CTRL_C = "\x03"
 WHICH = "Which one?"
 WRITE = "Write this?"

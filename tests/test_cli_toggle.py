@@ -12,6 +12,8 @@ from tests.program import told
 if TYPE_CHECKING:
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 TESTING = "@testing edge/testing"
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.program import told
 
 if TYPE_CHECKING:
     from tests.program import Program
+
+pytestmark = pytest.mark.loopback
 
 
 def test_the_last_change_is_undone_once(program: Program) -> None:

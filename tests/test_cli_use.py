@@ -12,6 +12,8 @@ from tests.program import NEWEST, told, tree
 if TYPE_CHECKING:
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 
 def host(program: Program, mirror: str) -> str:
     """Return the host of a mirror, with its port since that is an unusual one."""

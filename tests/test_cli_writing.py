@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.program import Program
 
+pytestmark = pytest.mark.loopback
+
 STRUCK = """
 import os, sys
 from mirrorctl.cli import main

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from mirrorctl.core.measure.sample import Connected
 
+pytestmark = pytest.mark.loopback
+
 Infos = list[tuple[int, int, int, str, tuple[str, int]]]
 """As getaddrinfo(3) gives them."""
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.lab.certificates import Authority
 
+pytestmark = pytest.mark.loopback
+
 NAME_SERVER = "127.0.53.53"
 SLOW = 0.4
 """Seconds until a slow name server answers."""

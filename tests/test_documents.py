@@ -27,6 +27,8 @@ from tests.lab.roots import make_root
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.loopback
+
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")
 EXAMPLES = [

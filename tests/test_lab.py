@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
     from tests.lab.exchange import Exchange
 
+pytestmark = pytest.mark.loopback
+
 MAIN = Target("v3.22", "main", "x86_64")
 HELLO = package("lab-hello", files={"usr/bin/lab-hello": b"#!/bin/sh\necho hello\n", "etc/lab": b"x" * 1000})
 TREE = alpine(packages=[HELLO])

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from mirrorctl.core.measure.sample import Connected
 
+pytestmark = pytest.mark.loopback
+
 PATH = "v3.22/main/x86_64/APKINDEX.tar.gz"
 TREE = alpine(main=2000)
 FILE = TREE[PATH]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from mirrorctl.effects.dial import Address
 
+pytestmark = pytest.mark.loopback
+
 KNOWN = {
     "public.test": ["93.184.216.34"],
     "other.test": ["2606:4700::1111", "1.1.1.1"],

@@ -171,6 +171,10 @@ def missing(target: Target) -> Failure:
             "none of 4 is reached, the proxy p:1 cannot be reached: 192.0.2.9: refuses the connection: HTTPS_PROXY or",
         ),
         (
+            Failure(Stage.CONNECT, "the proxy p:1407 cannot be reached: refuses the connection", Cause.PROXY),
+            "none of 4 is reached, the proxy p:1407 cannot be reached: refuses the connection: HTTPS_PROXY or",
+        ),
+        (
             Failure(Stage.RESPONSE, "the proxy wants a password (407)", Cause.PROXY),
             "none of 4 is reached, the proxy wants a password (407): give it one: HTTPS_PROXY=http://USER:PASSWORD@",
         ),

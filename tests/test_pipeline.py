@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from mirrorctl.core.outcome import Outcome
 
+pytestmark = pytest.mark.loopback
+
 MAIN = Target("v3.22", "main", "x86_64")
 COMMUNITY = Target("v3.22", "community", "x86_64")
 TREE = alpine(main=1500, community=1500)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from mirrorctl.effects.rootfs import MAX_LINKS, PIECE, explain, read_bytes, read_if_present, resolve, shown
 
+pytestmark = pytest.mark.loopback
+
 
 @pytest.mark.parametrize(
     ("target", "place"),

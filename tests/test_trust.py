@@ -22,6 +22,8 @@ from tests.lab.mirrors import Lab, LabMirror
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.loopback
+
 
 def names_of(context: ssl.SSLContext) -> set[str]:
     """Return the common names of the authorities that it trusts."""

@@ -163,7 +163,7 @@ def _no_authorities(alike: _Alike) -> Meaning:
 
 def _proxy(alike: _Alike) -> Meaning:
     step = "HTTPS_PROXY or HTTP_PROXY names it: correct that, or take it away"
-    if "407" in alike.gist:
+    if "(407)" in alike.gist:  # with its brackets: a port may have these digits too
         step = "give it one: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
     return Meaning(f"{alike.none('is reached', 'are not reached')}, {alike.gist}", step)
 

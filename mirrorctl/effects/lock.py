@@ -66,7 +66,7 @@ def wait_for_lock(file: int, path: Path) -> None:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP wait until a change is whole."""
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until a change, or whatever else must not be broken off, is whole."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     try:
         yield
