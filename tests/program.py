@@ -72,8 +72,8 @@ def network() -> list[LabMirror]:
     good = Certificate.GOOD
     return [
         LabMirror("best", fresh, rate=8e6, certificate=good, country="JP", location="Tokyo"),
-        LabMirror("near", fresh, rate=8e6, delay=0.05, certificate=good, country="DE"),
-        LabMirror("slow", fresh, rate=4e6, delay=0.08, certificate=good, country="AU"),
+        LabMirror("near", fresh, rate=8e6, delay=0.1, certificate=good, country="DE"),
+        LabMirror("slow", fresh, rate=4e6, delay=0.2, certificate=good, country="AU"),
         # Useful only to who asks for them.
         LabMirror("plain", fresh, rate=8e6, country="FR"),
         LabMirror("hidden", fresh, rate=8e6, certificate=good, country="JP", status="intranet"),
