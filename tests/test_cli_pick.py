@@ -470,6 +470,18 @@ def test_quiet_says_nothing_but_the_result(program: Program) -> None:
     assert found.err == ""
 
 
+def test_a_step_of_a_container_build_keeps_nothing_unless_asked(program: Program) -> None:
+    """Nobody sits at a terminal here."""
+    record = program.root / "var/lib/mirrorctl/undo.json"
+    in_container = {"container": "oci", "MIRRORCTL_BACKUP": ""}
+    assert program("pick", "--yes", *ONLY, **in_container).out.endswith("2 lines changed.\n")
+    assert not (program.root / "var").exists()
+    assert program("disable", "community", **in_container).status == 0
+    assert not record.exists()
+    assert program("enable", "community", "--backup", **in_container).status == 0
+    assert record.exists()
+
+
 def test_without_a_backup_nothing_is_kept(program: Program) -> None:
     found = program("pick", "--yes", *ONLY, "--no-backup")
     assert found.status == 0

@@ -79,6 +79,7 @@ def environment(lab: tuple[Lab, Authority], tmp_path: Path) -> dict[str, str]:
         "SSL_CERT_FILE": str(authority.path),
         "MIRRORCTL_ROOT": str(root),
         "MIRRORCTL_MIRRORS": str(catalog),
+        "MIRRORCTL_BACKUP": "1",  # these tests may run in a container, where none is kept by default
     }
 
 

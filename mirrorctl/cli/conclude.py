@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from mirrorctl.core.report import ChangedFile, as_object, exclusions
 from mirrorctl.core.repositories.diff import diff
 from mirrorctl.core.repositories.rewrite import Enabled, Rewrite, Wishes, rewrite
 from mirrorctl.core.repositories.secrets import secret_variables
+from mirrorctl.effects.container import is_application_container
 from mirrorctl.effects.shipped import shipped_key_files
 from mirrorctl.pipeline import measure, write
 
@@ -45,12 +47,17 @@ class Ending:
     backup: bool = True
 
 
-def measured(plan: Plan, situation: Situation, environ: Mapping[str, str], began: float, output: Output) -> Outcome:
-    """Measure, with progress for a person."""
+def measured(
+    plan: Plan, situation: Situation, environ: Mapping[str, str], began: float, output: Output, what: str | None = None
+) -> Outcome:
+    """Measure, with progress for a person.
+
+    :param what: what that is called.
+    """
     from mirrorctl.cli.progress import Progress
 
     output.detail(plan.describe())
-    with Progress(output, f"measuring {len(plan.candidates)} mirrors") as progress:
+    with Progress(output, what or f"measuring {len(plan.candidates)} mirrors") as progress:
         outcome = measure(plan, situation.keys(), environ, began, progress.watch)
     output.detail(exclusions(outcome.ranking))
     return outcome
@@ -65,7 +72,7 @@ def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_ef
         return True
     message = why_none(outcome, around(situation)) + _in_vain(outcome, situation)
     error = NoUsableMirrorError(message)
-    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch())
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), now=clock.now())
     output.object({**fields, "error": message, "exit_status": 0 if best_effort else exit_status(error)})
     if not best_effort:
         raise error
@@ -121,7 +128,8 @@ def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Endin
     result = rewrite(situation.sources, situation.catalog.locate, base_url, situation.generation, wishes)
     result = replace(result, notes=(*result.notes, *situation.notes_on(base_url), *time_notes(outcome)))
     done = apply(situation, result, ending)
-    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), files=done.files, notes=done.notes)
+    branch, arch = situation.branch(), situation.arch()
+    fields = as_object(outcome, branch=branch, arch=arch, now=clock.now(), files=done.files, notes=done.notes)
     ending.output.object({**fields, "written": done.written})
     ending.output.result(f"{_praise(outcome)} {done.summary(situation, ending)}")
 
@@ -248,3 +256,11 @@ def disabled_by(names: Sequence[str], situation: Situation) -> tuple[tuple[str |
         return (None, name) if kind.branch else (situation.branch(), name)
 
     return tuple(wanted(name) for name in names)
+
+
+def is_kept(backup: bool | None, environ: Mapping[str, str]) -> bool:
+    """Return whether a record for undo is kept: as the person says, else wherever anybody could come back to it."""
+    if backup is not None:
+        return backup
+    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    return at_terminal or not is_application_container(environ)

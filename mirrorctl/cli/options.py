@@ -139,12 +139,14 @@ Print = Annotated[
     bool,
     typer.Option("--print", envvar="MIRRORCTL_PRINT", help="Print the new /etc/apk/repositories; write nothing."),
 ]
-NoBackup = Annotated[
-    bool,
+Backup = Annotated[
+    bool | None,
     typer.Option(
-        "--no-backup",
-        envvar="MIRRORCTL_NO_BACKUP",
-        help="Keep no record for undo (it is DIR/var/lib/mirrorctl/undo.json).",
+        "--backup/--no-backup",
+        envvar="MIRRORCTL_BACKUP",
+        help="Keep a record for undo (DIR/var/lib/mirrorctl/undo.json), or none. Default: none where nobody sits at a "
+        "terminal in a container made from an image, as in a RUN step.",
+        show_default=False,
     ),
 ]
 Tag = Annotated[

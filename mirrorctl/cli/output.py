@@ -67,7 +67,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Tell a person, however quiet, what they have to know."""
-        print(f"mirrorctl: {text}", file=sys.stderr)
+        print(f"mirrorctl: {without_passwords(text)}", file=sys.stderr)
 
     def detail(self, text: str) -> None:
         """Tell a person who wants to hear more."""
@@ -80,9 +80,14 @@ def exit_status(error: MirrorctlError) -> int:
     return next((status for kind, status in _EXIT_STATUS.items() if isinstance(error, kind)), 1)
 
 
+def without_passwords(text: str) -> str:
+    """Return the text with what may be a password in a URL hidden."""
+    return _PASSWORD.sub(r"\1*@", _USER.sub(r"\1*@", text))
+
+
 def print_error(message: str, status: int) -> None:
     """Print an error for a person, and as an object where JSON is promised; what may be a password is hidden."""
-    message = _PASSWORD.sub(r"\1*@", _USER.sub(r"\1*@", message))
+    message = without_passwords(message)
     print(f"mirrorctl: {message}", file=sys.stderr)
     if _MODE.json and not _MODE.answered:
         print(json.dumps({"error": message, "exit_status": status}, indent=2))

@@ -80,7 +80,7 @@ def pick(
             help="If no mirror is usable: keep the files, warn, exit 0.",
         ),
     ] = False,
-    no_backup: options.NoBackup = False,
+    backup: options.Backup = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -94,7 +94,7 @@ def pick(
       mirrorctl pick --country DE -n          only German mirrors; only show the change
       mirrorctl pick --yes --spread           on one of many identical builders
     """
-    from mirrorctl.cli.conclude import Ending, change, disabled_by, enabled_by, is_usable, measured
+    from mirrorctl.cli.conclude import Ending, change, disabled_by, enabled_by, is_kept, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.measure.rank import State
@@ -141,7 +141,9 @@ def pick(
             outcome = measured(plan, situation, os.environ, time.monotonic(), output)
             if not is_usable(outcome, situation, output):
                 return
-    ending = Ending(output, yes=not interactive, dry_run=dry_run, print_file=print_file, backup=not no_backup)
+    ending = Ending(
+        output, yes=not interactive, dry_run=dry_run, print_file=print_file, backup=is_kept(backup, os.environ)
+    )
     change(situation, wishes, outcome, ending)
 
 

@@ -35,7 +35,7 @@ def enable(
     no_tag: options.NoTag = False,
     dry_run: options.DryRun = False,
     print_file: options.Print = False,
-    no_backup: options.NoBackup = False,
+    backup: options.Backup = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -51,7 +51,7 @@ def enable(
       mirrorctl enable edge/main edge/community --tag edge
     """
     repositories = options.some_words(repositories)
-    from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, is_usable, measured
+    from mirrorctl.cli.conclude import Ending, apply, change, enabled_by, is_kept, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import NoUsableMirrorError, UsageError
     from mirrorctl.core.repositories.rewrite import Wishes, rewrite
@@ -64,7 +64,7 @@ def enable(
     recover(root, output, only_tell=dry_run or print_file)
     situation = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
     wishes = Wishes(move=False, enable=enabled_by(repositories, situation, tag=tag, no_tag=no_tag))
-    ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup)
+    ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=is_kept(backup, os.environ))
     if situation.present is None:
         names = " ".join(f"--enable {name}" for name in repositories)
         raise UsageError(f"no line names a known mirror to put them on; let one be chosen: mirrorctl pick {names}")
@@ -98,7 +98,7 @@ def disable(
     ] = False,
     dry_run: options.DryRun = False,
     print_file: options.Print = False,
-    no_backup: options.NoBackup = False,
+    backup: options.Backup = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -114,7 +114,7 @@ def disable(
       mirrorctl disable v3.22/testing          a line that no mirror can serve
     """
     repositories = options.some_words(repositories)
-    from mirrorctl.cli.conclude import Ending, apply, disabled_by
+    from mirrorctl.cli.conclude import Ending, apply, disabled_by, is_kept
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.repositories.rewrite import Wishes, rewrite
     from mirrorctl.situation import Asked, look
@@ -126,7 +126,7 @@ def disable(
     situation = look(Asked(root, branch, None, mirrors, options.generation(apk)), os.environ)
     wishes = Wishes(move=False, disable=disabled_by(repositories, situation), remove=remove)
     result = rewrite(situation.sources, situation.catalog.locate, "https://none.invalid", situation.generation, wishes)
-    ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup)
+    ending = Ending(output, dry_run=dry_run, print_file=print_file, backup=is_kept(backup, os.environ))
     done = apply(situation, result, ending)
     output.object(done.fields())
     output.result(done.summary(situation, ending))

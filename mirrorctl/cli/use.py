@@ -28,7 +28,7 @@ def use(
     job: options.Job = None,
     dry_run: options.DryRun = False,
     print_file: options.Print = False,
-    no_backup: options.NoBackup = False,
+    backup: options.Backup = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -41,7 +41,7 @@ def use(
       mirrorctl use mirrors.nju.edu.cn --dry-run
       mirrorctl use https://mirror.example.org/alpine
     """
-    from mirrorctl.cli.conclude import Ending, change, is_usable, measured
+    from mirrorctl.cli.conclude import Ending, change, is_kept, is_usable, measured
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.repositories.rewrite import Wishes
@@ -63,4 +63,9 @@ def use(
         output.note(
             f"note: {mirror} is not in the catalog, so pick will leave its lines; mirrorctl mirrors add {mirror}"
         )
-    change(situation, wishes, outcome, Ending(output, dry_run=dry_run, print_file=print_file, backup=not no_backup))
+    change(
+        situation,
+        wishes,
+        outcome,
+        Ending(output, dry_run=dry_run, print_file=print_file, backup=is_kept(backup, os.environ)),
+    )
