@@ -31,3 +31,11 @@ class StoppedError(MirrorctlError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+
+class CommandError(MirrorctlError):
+    """The command of ``mirrorctl run`` cannot be run; ``status`` is the exit status that env(1) gives for it."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
