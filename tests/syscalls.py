@@ -19,6 +19,7 @@ R = TypeVar("R")
 
 NAMES: Final = (
     *("open", "close", "write", "pread", "link", "lseek", "ftruncate", "fsync", "rename", "unlink", "mkdir", "chmod"),
+    *("rmdir", "utime"),
     *("stat", "lstat", "fstat", "readlink", "listdir"),
     *("fchmod", "fchown", "listxattr", "getxattr", "setxattr", "removexattr"),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mirrorctl.cli import options
 from mirrorctl.cli.output import Output
+from mirrorctl.cli.recovering import recover_lent
 
 _ROOT = Path("/")
 
@@ -18,8 +19,8 @@ def undo(
 ) -> None:
     """Bring back the files as they were before the last change of mirrorctl.
 
-    A change that was cut short, by a kill or a power cut, is taken back first. Refused when somebody else has changed
-    a file since.
+    A change that was cut short, by a kill or a power cut, is taken back first, and so is a mirrorctl run that was
+    killed. Refused when somebody else has changed a file since.
 
     \b
     Examples:
@@ -34,6 +35,10 @@ def undo(
     from mirrorctl.effects.traces import is_cut_short
 
     output = Output(as_json, quiet=quiet)
+    if not dry_run and recover_lent(root, output):
+        output.object(files_object((), (), written=True))
+        output.result("The files are as before the run that was killed.")
+        return
     notes = ("the last change was cut short",) if is_cut_short(root) else ()
     changes = writer.last_change(root) if dry_run else writer.undo(root)
     secrets = secret_variables(each or b"" for change in changes for each in (change.before, change.after))

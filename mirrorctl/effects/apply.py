@@ -18,7 +18,7 @@ from mirrorctl.core.errors import MirrorctlError, StoppedError
 from mirrorctl.effects.inplace import write_in_place
 from mirrorctl.effects.journal import LIMIT
 from mirrorctl.effects.lock import signals_held, take_signal
-from mirrorctl.effects.replace import discard, opened, stage, sync_directory, take_name
+from mirrorctl.effects.replace import date, discard, opened, stage, sync_directory, take_name
 from mirrorctl.effects.rootfs import naming, read_if_present, shown
 from mirrorctl.effects.traces import temporary_in
 
@@ -38,7 +38,7 @@ def apply(changes: Sequence[FileChange], journal: Journal, failure: type[Mirrorc
     :raises StoppedError: a signal came; it says whether the changes are made.
     :raises MirrorctlError: ``failure``, or the journal's; all files are as they were, or it says which is not.
     """
-    with _signals_held(done), ExitStack() as stack:
+    with signals_told(done), ExitStack() as stack:
         steps = [_Step(change, journal, stack, failure) for change in changes]
         for step in steps:
             step.stage()
@@ -84,7 +84,7 @@ def changed_meanwhile(change: FileChange, failure: type[MirrorctlError], was: st
 
 
 @contextmanager
-def _signals_held(done: str) -> Iterator[None]:
+def signals_told(done: str) -> Iterator[None]:
     """Hold signals back, and in the end say what one of them came upon."""
     with signals_held():
         try:
@@ -140,7 +140,8 @@ class _Step:
                 self.aside.rename(path)
                 sync_directory(path.parent)
                 return
-        back = _Step(replace(self.change, before=now, after=self.change.before), self.journal, self.stack, self.failure)
+        change = replace(self.change, before=now, after=self.change.before, mtime=None)
+        back = _Step(change, self.journal, self.stack, self.failure)
         with suppress(OSError):  # a full disk, for example; in place there is room
             back._stage()
         back._take()
@@ -150,7 +151,7 @@ class _Step:
         if after is None:
             return
         temporary = self._beside()
-        if stage(temporary, path, after, exists=self.change.before is not None):
+        if stage(temporary, path, after, exists=self.change.before is not None, mtime=self.change.mtime):
             self.staged = temporary
         else:
             with opened(path, os.O_RDWR):  # says so now, if that is not possible either
@@ -174,6 +175,7 @@ class _Step:
             discard(aside)  # it is the very file that is now written
             self.aside = None
         write_in_place(path, before or b"", after, self.journal.begin)
+        date(path, self.change.mtime)
 
     def _beside(self) -> Path:
         path = temporary_in(self.change.path.parent)

@@ -1,7 +1,9 @@
 """What has a run left that was killed, and how is it mended?
 
-A change that was cut short is taken back, unless all its files were changed already or somebody has changed one since.
-Temporary files of a killed run are removed: with the lock on the directory, no other run can be at work with them.
+What `mirrorctl run` had lent is given back first, also by a run that is still at work: whoever wants another change
+wants it to stay. A change that was cut short is taken back, unless all its files were changed already or somebody has
+changed one since. Temporary files of a killed run are removed: with the lock on the directory, no other run can be at
+work with them.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from typing import TYPE_CHECKING
 from mirrorctl.core.errors import RepositoriesError
 from mirrorctl.effects.apply import apply, present
 from mirrorctl.effects.found import journals
+from mirrorctl.effects.give_back import give_back
 from mirrorctl.effects.inplace import is_between
+from mirrorctl.effects.lenders import records
 from mirrorctl.effects.lock import locked
 from mirrorctl.effects.replace import discard
 from mirrorctl.effects.rootfs import naming, resolve, shown
-from mirrorctl.effects.traces import DIRECTORY, are_left, temporaries
+from mirrorctl.effects.traces import DIRECTORY, are_left, lent_records, temporaries
 from mirrorctl.effects.undo import FileChange
 
 if TYPE_CHECKING:
@@ -76,14 +80,51 @@ def recover(root: Path) -> tuple[str, ...]:
         return mend(root)
 
 
+def recover_lent(root: Path) -> tuple[str, ...]:
+    """Give back what `mirrorctl run` has lent, if anything, mend nothing else, and return what a person should know.
+
+    :raises RepositoriesError: a file cannot get back what it had.
+    """
+    if not lent_records(root):
+        return ()
+    with locked(below(root, DIRECTORY)):
+        return given_back(root)
+
+
 def mend(root: Path, places: Sequence[Path] = ()) -> tuple[str, ...]:
     """Do that, while the lock is held.
 
     :param places: other files that are about to be written: temporary ones beside them are removed too.
     :raises RepositoriesError: it cannot be mended.
     """
-    notes = [note for found in journals(root) if (note := _mended(root, found))]
+    notes = [*given_back(root), *(note for found in journals(root) if (note := _mended(root, found)))]
     sweep(root, places)
+    return tuple(notes)
+
+
+def given_back(root: Path) -> tuple[str, ...]:
+    """Give back what `mirrorctl run` has lent, while the lock is held.
+
+    :raises RepositoriesError: a file cannot get back what it had.
+    :raises StoppedError: a signal came; the files have it back.
+    """
+    notes: list[str] = []
+    for record in records(root):
+        alive = record.is_alive
+        given = give_back(root, record, cut_short=not alive)
+        if given.failures:
+            raise RepositoriesError("; ".join(given.failures)) from given.stopped
+        if given.stopped:
+            raise given.stopped
+        if given.changed:
+            files = ", ".join(shown(path) for path in given.changed)
+            if alive:
+                notes.append(
+                    f"a mirrorctl run is at work here; from now on its command has the files as before: {files}"
+                )
+            else:
+                notes.append(f"an earlier mirrorctl run was killed, so the files are put back: {files}")
+        notes += given.notes
     return tuple(notes)
 
 

@@ -26,21 +26,22 @@ _NOT_COPIED: Final = frozenset({errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.
 _ACCESS_LIST: Final = "system.posix_acl_access"
 
 
-def stage(temporary: Path, path: Path, content: bytes, *, exists: bool) -> bool:
+def stage(temporary: Path, path: Path, content: bytes, *, exists: bool, mtime: int | None = None) -> bool:
     """Write durably what ``path`` shall hold to ``temporary``, with what belongs to the file that ``path`` is now.
 
     If there is none yet, its directories are made and everybody may read it. The caller discards ``temporary`` in the
     end, whatever happens. False: the directory takes no such file, but ``path`` itself may be writable.
 
+    :param mtime: nanoseconds since 1970: when it is to have been changed last; None for now.
     :raises OSError: it failed otherwise.
     """
     if not exists:
         make_directory(path.parent)
-        write_new(temporary, content, 0o644)
+        write_new(temporary, content, 0o644, mtime=mtime)
         return True
     with opened(path, os.O_RDONLY) as like:
         try:
-            write_new(temporary, content, like=like)
+            write_new(temporary, content, like=like, mtime=mtime)
         except OSError as error:
             if error.errno not in _REFUSALS:
                 raise
@@ -139,7 +140,9 @@ def write_all(file: int, content: bytes) -> None:
         rest = rest[os.write(file, rest) :]
 
 
-def write_new(path: Path, content: bytes, mode: int | None = None, *, like: int | None = None) -> None:
+def write_new(
+    path: Path, content: bytes, mode: int | None = None, *, like: int | None = None, mtime: int | None = None
+) -> None:
     """Write a file that must not exist yet, with a mode, or with what belongs to the open file ``like``.
 
     :raises OSError: it failed; a part of it may be there.
@@ -150,7 +153,15 @@ def write_new(path: Path, content: bytes, mode: int | None = None, *, like: int 
             os.fchmod(file, mode)
         if like is not None:
             _copy_metadata(like, file)
+        date(file, mtime)
         os.fsync(file)
+
+
+def date(file: int | Path, mtime: int | None) -> None:
+    """Let a file be one that was changed last at a time, if one is given and it can be: only its owner may say so."""
+    if mtime is not None:
+        with suppress(OSError):
+            os.utime(file, ns=(mtime, mtime))
 
 
 def _copy_metadata(source: int, target: int) -> None:

@@ -21,6 +21,8 @@ DIRECTORY: Final = "/etc/apk"
 """The lock is on it, below the root."""
 RECORD: Final = "/var/lib/mirrorctl/undo.json"
 """Where the undo record is, below the root."""
+LENT_RECORD: Final = "/var/lib/mirrorctl/run.json"
+"""Where the record is of what the files had before `mirrorctl run` pointed them at a mirror, below the root."""
 SPARE: Final = ("/run", "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - the names in there are such as nobody can guess
 """Where the contents of a change may be for a moment when the directory of the files takes no new file."""
 
@@ -29,6 +31,9 @@ TEMPORARY: Final = re.compile(r"\.mirrorctl-[0-9a-f]{16}")
 """A file that is to take another's name, or has had it."""
 SAVED: Final = re.compile(r"\.mirrorctl-[0-9a-f]{16}\.saved")
 """The contents of a change that is not to be remembered."""
+
+LENT: Final = re.compile(r"\.mirrorctl-[0-9a-f]{16}\.lent")
+"""Such a record where LENT_RECORD cannot be."""
 
 
 def temporary_in(directory: Path) -> Path:
@@ -45,9 +50,18 @@ def are_left(root: Path) -> bool:
     """Whether there is anything that the next change would take away or mend."""
     return (
         _is_pending(root)
+        or _is_there(root, LENT_RECORD)
         or any(temporaries(root))
-        or any(saved_in(root, directory) for directory in (DIRECTORY, *SPARE))
+        or any(_marked_in(root, directory, SAVED, LENT) for directory in (DIRECTORY, *SPARE))
     )
+
+
+def lent_records(root: Path) -> list[Path]:
+    """Return the records of `mirrorctl run` that there are, those of a run that is at work too."""
+    found = []
+    with suppress(OSError):
+        found += [place for place in [resolve(root, LENT_RECORD)] if os.path.lexists(place)]
+    return [*found, *(path for directory in (DIRECTORY, *SPARE) for path in _marked_in(root, directory, LENT))]
 
 
 def is_cut_short(root: Path) -> bool:
@@ -67,10 +81,7 @@ def is_cut_short(root: Path) -> bool:
 
 def saved_in(root: Path, directory: str) -> list[Path]:
     """Return the contents of changes that are in a directory; none where it cannot be looked at."""
-    with suppress(OSError):
-        place = resolve(root, directory)
-        return [place / name for name in _names(place) if SAVED.fullmatch(name)]
-    return []
+    return _marked_in(root, directory, SAVED)
 
 
 def temporaries(root: Path, places: Sequence[Path] = ()) -> Iterator[Path]:
@@ -79,6 +90,19 @@ def temporaries(root: Path, places: Sequence[Path] = ()) -> Iterator[Path]:
     for directory in directories:
         with suppress(OSError):
             yield from (directory / name for name in _names(directory) if TEMPORARY.fullmatch(name))
+
+
+def _marked_in(root: Path, directory: str, *patterns: re.Pattern[str]) -> list[Path]:
+    with suppress(OSError):
+        place = resolve(root, directory)
+        return [place / name for name in _names(place) if any(pattern.fullmatch(name) for pattern in patterns)]
+    return []
+
+
+def _is_there(root: Path, name: str) -> bool:
+    with suppress(OSError):
+        return os.path.lexists(resolve(root, name))
+    return False
 
 
 def _is_pending(root: Path) -> bool:

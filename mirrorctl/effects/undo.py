@@ -36,6 +36,8 @@ class FileChange:
     """Where it really is, all links followed."""
     before: bytes | None
     after: bytes | None
+    mtime: int | None = None
+    """Nanoseconds since 1970: when the file is to have been changed last; None for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def encode(changes: Sequence[FileChange | Remembered]) -> bytes:
     """Return the record of a change."""
     files = []
     for change in changes:
-        before, after = _encode_content(change.before), _encode_content(change.after)
+        before, after = encode_content(change.before), encode_content(change.after)
         file: dict[str, object] = {"name": change.name, "before": before, "after": after}
         if isinstance(change, Remembered) and change.unkept is not None:
             file["unkept"] = change.unkept
@@ -79,9 +81,9 @@ def decode(record: bytes) -> tuple[Remembered, ...]:
         value: object = json.loads(record)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if (version := _field(value, "version")) != VERSION:
+    if (version := field_of(value, "version")) != VERSION:
         raise ValueError(f"its version is {version!r}, not {VERSION}")
-    files = _field(value, "files")
+    files = field_of(value, "files")
     if not isinstance(files, list):
         raise ValueError("'files' is no list")  # noqa: TRY004 - one kind of error for everything that a record can be
     found = tuple(_decode_file(file) for file in files)
@@ -95,7 +97,8 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _encode_content(content: bytes | None) -> dict[str, str | list[str]] | None:
+def encode_content(content: bytes | None) -> dict[str, str | list[str]] | None:
+    """Return a content as a record has it."""
     if content is None:
         return None
     digest = sha256(content)
@@ -106,37 +109,49 @@ def _encode_content(content: bytes | None) -> dict[str, str | list[str]] | None:
 
 
 def _decode_file(file: object) -> Remembered:
-    name = _field(file, "name")
+    name = field_of(file, "name")
     if not isinstance(name, str) or not is_repositories_name(name):
         raise ValueError(f"{name!a} is none of apk's repositories files")
-    before, after = _decode_content(_field(file, "before")), _decode_content(_field(file, "after"))
-    unkept = _text(_field(file, "unkept")) if isinstance(file, dict) and "unkept" in file else None
+    before, after = decode_content(field_of(file, "before")), decode_content(field_of(file, "after"))
+    unkept = text_of(field_of(file, "unkept")) if isinstance(file, dict) and "unkept" in file else None
     return Remembered(name, before, after, unkept)
 
 
-def _decode_content(value: object) -> bytes | None:
+def decode_content(value: object) -> bytes | None:
+    """Return the content that a record has.
+
+    :raises ValueError: it is damaged.
+    """
     if value is None:
         return None
     if isinstance(value, dict) and "base64" in value:
-        content = base64.b64decode(_text(_field(value, "base64")), validate=True)
+        content = base64.b64decode(text_of(field_of(value, "base64")), validate=True)
     else:
-        lines = _field(value, "lines")
+        lines = field_of(value, "lines")
         if not isinstance(lines, list):
             raise ValueError("'lines' is no list")
-        content = "\n".join(_text(line) for line in lines).encode()
-    if sha256(content) != _field(value, "sha256"):
+        content = "\n".join(text_of(line) for line in lines).encode()
+    if sha256(content) != field_of(value, "sha256"):
         raise ValueError("a content does not fit its sha256")
     return content
 
 
-def _field(value: object, key: str) -> object:
+def field_of(value: object, key: str) -> object:
+    """Return what an object of a record has under a key.
+
+    :raises ValueError: it is no object, or has no such key.
+    """
     if not isinstance(value, dict) or key not in value:
         raise ValueError(f"{key!r} is missing")
     found: object = value[key]
     return found
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text of a record.
+
+    :raises ValueError: it is none.
+    """
     if not isinstance(value, str):
         raise ValueError(f"{value!a:.40} is no text")  # noqa: TRY004 - as above
     return value

@@ -11,11 +11,12 @@ from mirrorctl.core.errors import CatalogError, MirrorctlError, RepositoriesErro
 from mirrorctl.effects.apply import apply, changed_meanwhile, must_still_be, present
 from mirrorctl.effects.found import Found, journals, record_place, remembered_in
 from mirrorctl.effects.journal import Passing, Reopened, keep
+from mirrorctl.effects.lenders import records
 from mirrorctl.effects.lock import locked
-from mirrorctl.effects.recovery import below, mend, recover, standing, sweep
+from mirrorctl.effects.recovery import below, given_back, mend, recover, standing, sweep
 from mirrorctl.effects.replace import create
 from mirrorctl.effects.rootfs import naming, resolve, shown
-from mirrorctl.effects.traces import DIRECTORY, SPARE
+from mirrorctl.effects.traces import DIRECTORY, SPARE, lent_records
 from mirrorctl.effects.undo import FileChange, encode, is_repositories_name, sha256
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write(root: Path, changes: Sequence[FileChange], *, keep_undo: bool = True) 
     :raises RepositoriesError: a file is not what it was when it was read, or cannot be written; all are as they were.
     :raises StoppedError: a signal came; it says whether the files are changed.
     """
-    wanted = _distinct(changes)
+    wanted = distinct(changes)
     if not wanted:
         return
     directory = below(root, DIRECTORY)
@@ -49,9 +50,9 @@ def write(root: Path, changes: Sequence[FileChange], *, keep_undo: bool = True) 
             journal = keep(root, encode(wanted))
             apply(wanted, journal, RepositoriesError, "the change is written; `mirrorctl undo` takes it back")
         else:
-            places = (directory, *_spare_directories(root))
+            places = (directory, *spare_directories(root))
             apply(wanted, Passing(places, encode(wanted)), RepositoriesError, "the change is written")
-            _remember_that_nothing_is_kept(root, wanted)
+            remember_that_nothing_is_kept(root, wanted)
 
 
 def last_change(root: Path) -> tuple[FileChange, ...]:
@@ -59,6 +60,11 @@ def last_change(root: Path) -> tuple[FileChange, ...]:
 
     :raises RepositoriesError: nothing to undo, a damaged record, or a file that somebody else has changed since.
     """
+    if records(root):
+        raise RepositoriesError(
+            "a mirrorctl run has these files until its command has ended, or was killed with them: mirrorctl undo "
+            "without --dry-run puts them back first"
+        )
     return _undoable(root)[1]
 
 
@@ -68,9 +74,11 @@ def undo(root: Path) -> tuple[FileChange, ...]:
     :raises RepositoriesError: as ``last_change`` and ``write``; all files are as they were.
     :raises StoppedError: a signal came; it says whether the files are changed.
     """
-    with suppress(_NothingDoneError):
-        last_change(root)  # says so before a lock is taken where there is nothing to undo
+    if not lent_records(root):
+        with suppress(_NothingDoneError):
+            _undoable(root)  # says so before a lock is taken where there is nothing to undo
     with locked(below(root, DIRECTORY)):
+        given_back(root)
         try:
             journal, steps = _undoable(root)
         except _NothingDoneError:
@@ -93,7 +101,7 @@ def write_plain(path: Path, content: bytes) -> None:
     if change.before != change.after:
         with naming(f"cannot write {shown(path)}", CatalogError):
             place.parent.mkdir(parents=True, exist_ok=True)  # the umask holds: these are the person's own
-        saved = Passing((place.parent, *_spare_directories(Path("/"))), change.before or b"")
+        saved = Passing((place.parent, *spare_directories(Path("/"))), change.before or b"")
         apply((change,), saved, CatalogError, "it is written")
 
 
@@ -139,7 +147,7 @@ def _changed_since(place: Path, record: Path) -> RepositoriesError:
     )
 
 
-def _distinct(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
+def distinct(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
     """Return the changes that change something, one for each place: two names may be links to one file."""
     found: dict[Path, FileChange] = {}
     for change in changes:
@@ -151,13 +159,13 @@ def _distinct(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
     return tuple(change for change in found.values() if change.before != change.after)
 
 
-def _spare_directories(root: Path) -> Iterator[Path]:
+def spare_directories(root: Path) -> Iterator[Path]:
     for name in SPARE:
         with suppress(OSError):
             yield resolve(root, name)
 
 
-def _remember_that_nothing_is_kept(root: Path, changes: Sequence[FileChange]) -> None:
+def remember_that_nothing_is_kept(root: Path, changes: Sequence[FileChange]) -> None:
     """Note in the record of an earlier change that undo must not take this one for somebody else's."""
     left = {change.name: sha256(change.after) for change in changes if change.after is not None}
     with suppress(OSError, MirrorctlError):  # then undo is less exact about why it does nothing
