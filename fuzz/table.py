@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fuzz import adb, answer, catalog, index, package, redirect, repositories
+from fuzz import adb, answer, catalog, index, package, ranking, redirect, repositories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ HARNESSES: Final = {
     "catalog": Harness(catalog.run, 1024),
     "index": Harness(index.run, 4096),
     "package": Harness(package.run, 2048),
+    "ranking": Harness(ranking.run, 512),
     "redirect": Harness(redirect.run, 256),
     "repositories": Harness(repositories.run, 1024),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.apk_http import RequestFailedError
 from mirrorctl.core.catalog.layer import Layer, read_layer
@@ -22,23 +22,27 @@ if TYPE_CHECKING:
 
     from mirrorctl.network import Network
 
+AS_IT_WAS: Final = "the catalog is as it was, try later"
 _OK = 200
 
 
-def fetch(url: str, most_bytes: int, seconds: float, environ: Mapping[str, str], began: float) -> bytes:
+def fetch(
+    url: str, most_bytes: int, seconds: float, environ: Mapping[str, str], began: float, otherwise: str = AS_IT_WAS
+) -> bytes:
     """Return what is at the URL, for lists of mirrors.
 
+    :param otherwise: what happens if it cannot be had, for the message.
     :raises CatalogError: it cannot be had, or is longer.
     """
 
     async def fetch_on_network() -> bytes:
         async with AiohttpNetwork(environ, began) as network:
-            return await download(network, url, most_bytes, seconds)
+            return await download(network, url, most_bytes, seconds, otherwise)
 
     return asyncio.run(fetch_on_network())
 
 
-async def download(network: Network, url: str, most_bytes: int, seconds: float) -> bytes:
+async def download(network: Network, url: str, most_bytes: int, seconds: float, otherwise: str = AS_IT_WAS) -> bytes:
     """Return what is at the URL.
 
     :raises CatalogError: it cannot be had in that time, or is longer.
@@ -47,15 +51,15 @@ async def download(network: Network, url: str, most_bytes: int, seconds: float) 
     try:
         async with asyncio.timeout(seconds), network.get(url) as response:
             if response.status != _OK:
-                raise CatalogError(f"{url} answers with status {response.status}; the catalog is as it was")
+                raise CatalogError(f"{url} answers with status {response.status}; {otherwise}")
             async for chunk in response.chunks():
                 content += chunk
                 if len(content) > most_bytes:
-                    raise CatalogError(f"{url} sends more than {most_bytes >> 20} MiB; the catalog is as it was")
+                    raise CatalogError(f"{url} sends more than {most_bytes >> 20} MiB; {otherwise}")
     except RequestFailedError as error:
-        raise CatalogError(f"{url} cannot be had: {error.failure}; the catalog is as it was, try later") from None
+        raise CatalogError(f"{url} cannot be had: {error.failure}; {otherwise}") from None
     except TimeoutError:
-        raise CatalogError(f"{url} did not come within {seconds:g} s; the catalog is as it was, try later") from None
+        raise CatalogError(f"{url} did not come within {seconds:g} s; {otherwise}") from None
     return bytes(content)
 
 

@@ -139,6 +139,14 @@ def test_an_answer_that_is_none_is_asked_again(program: Program) -> None:
     assert program.content == program.lines("slow")
 
 
+def test_who_has_named_a_mirror_is_not_asked_which(program: Program) -> None:
+    with at_terminal(program, "pick", "--mirror", "best") as terminal:
+        assert WHICH not in terminal.wait_for(WRITE)
+        terminal.answer("\n")
+        assert terminal.end() == 0
+    assert program.content == program.lines("best")
+
+
 @pytest.mark.parametrize("word", ["q", "quit", "Q"])
 def test_q_leaves_all_as_it_is(program: Program, word: str) -> None:
     before = program.file.stat().st_mtime_ns

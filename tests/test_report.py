@@ -89,7 +89,7 @@ def test_one_that_served_but_was_never_asked_has_its_answer_from_there(outcome: 
 
 def test_the_object_is_plain_json_in_ascii(outcome: Outcome) -> None:
     files = [ChangedFile("/etc/apk/repositories", changed=True, diff="-a\n+b")]
-    text = as_json(as_object(outcome, branch="v3.22", arch="x86_64", files=files, notes=["g\xfcltig"]))
+    text = as_json(as_object(outcome, branch="v3.22", arch="x86_64", now=1e9 + 0.5, files=files, notes=["g\xfcltig"]))
     assert text.isascii()
     read = json.loads(text)
     assert read["chosen"]["id"] == "best.example"
@@ -99,10 +99,11 @@ def test_the_object_is_plain_json_in_ascii(outcome: Outcome) -> None:
     assert read["job"] == {"name": "typical", "requests": 27, "bytes": 10_000_000}
     assert (read["branch"], read["arch"]) == ("v3.22", "x86_64")
     assert read["bytes"] == outcome.bytes
+    assert read["measured_at"] == 1_000_000_000
 
 
 def test_nothing_chosen_is_null(outcome: Outcome) -> None:
-    assert as_object(replace(outcome, chosen=None), branch="edge", arch="x86")["chosen"] is None
+    assert as_object(replace(outcome, chosen=None), branch="edge", arch="x86", now=0.0)["chosen"] is None
 
 
 def test_the_first_places_only(outcome: Outcome) -> None:

@@ -83,7 +83,9 @@ def is_usable(outcome: Outcome, situation: Situation, output: Output, *, best_ef
 def around(situation: Situation) -> Around:
     """Return what explains why mirrors fail alike."""
     root = str(situation.system.root).rstrip("/")
-    return Around(clock.now(), root, {name: str(path) for name, path in shipped_key_files(situation.arch()).items()})
+    keys = shipped_key_files(situation.arch())
+    there = {name: str(path) for name, path in keys.items() if path.exists()}  # in mirrorctl.pyz nobody can copy them
+    return Around(clock.now(), root, there)
 
 
 def time_notes(outcome: Outcome) -> tuple[str, ...]:
@@ -131,7 +133,17 @@ def change(situation: Situation, wishes: Wishes, outcome: Outcome, ending: Endin
     branch, arch = situation.branch(), situation.arch()
     fields = as_object(outcome, branch=branch, arch=arch, now=clock.now(), files=done.files, notes=done.notes)
     ending.output.object({**fields, "written": done.written})
-    ending.output.result(f"{_praise(outcome)} {done.summary(situation, ending)}")
+    ending.output.result(f"{praise(outcome)} {done.summary(situation, ending)}")
+
+
+def leave(situation: Situation, output: Output, *, print_file: bool = False) -> None:
+    """Change nothing, and say so; what is printed is what is there."""
+    note = "the files are left as they are, and nothing is measured: --mirror off"
+    output.note(f"note: {note}")
+    files = [ChangedFile(source.name, changed=False, diff="") for source in situation.sources]
+    output.object({"chosen": None, "candidates": [], **files_object(files, [note], written=False)})
+    if print_file:
+        typer.echo(situation.sources[0].content or b"", nl=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +212,7 @@ def files_object(files: Sequence[ChangedFile], notes: Sequence[str], *, written:
     }
 
 
-def _praise(outcome: Outcome) -> str:
+def praise(outcome: Outcome) -> str:
     """Say what the chosen mirror is good for, and against what."""
     chosen = outcome.chosen
     assert chosen is not None

@@ -119,6 +119,55 @@ Job = Annotated[
         help="The job of apk to predict.  [default: typical]",
     ),
 ]
+_CHOOSING: Final = "Instead of measuring all"
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        "--mirror",
+        metavar="M|off|auto",
+        envvar="MIRRORCTL_MIRROR",
+        help="Take this one, once it has proven itself: id, host or URL. off: leave all as it is; auto: measure.",
+        rich_help_panel=_CHOOSING,
+    ),
+]
+Ranking = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE|URL|-",
+        envvar="MIRRORCTL_FROM",
+        help="Take the first that proves itself of a ranking that `mirrorctl rank --save` has made.",
+        rich_help_panel=_CHOOSING,
+    ),
+]
+CacheFor = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-for",
+        metavar="TIME",
+        envvar="MIRRORCTL_CACHE_FOR",
+        help="Keep what is measured for 6h, 30m, 1d; within it, the mirror is only proven again.  [default: 0]",
+        rich_help_panel=_CHOOSING,
+    ),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        metavar="DIR",
+        envvar="MIRRORCTL_CACHE_DIR",
+        help="Keep it here.  [default: /var/cache/mirrorctl for root, else ~/.cache/mirrorctl]",
+        rich_help_panel=_CHOOSING,
+    ),
+]
+Spread = Annotated[
+    bool,
+    typer.Option(
+        "--spread",
+        envvar="MIRRORCTL_SPREAD",
+        help="Take one by lot of those about as good, so that many builders do not all take the same.",
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", envvar="MIRRORCTL_JSON", help="Print one JSON object, and nothing else, on stdout."),

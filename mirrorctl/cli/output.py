@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.errors import (
     CatalogError,
+    CommandError,
     MirrorctlError,
     NoUsableMirrorError,
     RepositoriesError,
@@ -71,12 +72,14 @@ class Output:
 
     def detail(self, text: str) -> None:
         """Tell a person who wants to hear more."""
-        if self.verbose:
+        if self.verbose and text:
             print(text, file=sys.stderr)
 
 
 def exit_status(error: MirrorctlError) -> int:
     """Return the exit status that an error means."""
+    if isinstance(error, CommandError):
+        return error.status
     return next((status for kind, status in _EXIT_STATUS.items() if isinstance(error, kind)), 1)
 
 

@@ -19,6 +19,9 @@ from mirrorctl.cli.recovering import recover
 if TYPE_CHECKING:
     from mirrorctl.core.measure.rank import Standing
     from mirrorctl.core.outcome import Outcome
+    from mirrorctl.core.repositories.rewrite import Wishes
+    from mirrorctl.pipeline import Terms
+    from mirrorctl.situation import Situation
 
 _SHOWN = 10
 """Mirrors of which a person may choose at the prompt."""
@@ -38,6 +41,10 @@ def pick(
     budget: options.Budget = None,
     max_age: options.MaxAge = None,
     job: options.Job = None,
+    mirror: options.Mirror = None,
+    ranking: options.Ranking = None,
+    cache_for: options.CacheFor = None,
+    cache_dir: options.CacheDir = None,
     enable: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,14 +68,7 @@ def pick(
             "--mend", envvar="MIRRORCTL_MEND", help="Mend lines that apk misreads, or behind which it reads nothing."
         ),
     ] = False,
-    spread: Annotated[
-        bool,
-        typer.Option(
-            "--spread",
-            envvar="MIRRORCTL_SPREAD",
-            help="Take one by lot of those about as good, so that many builders do not all take the same.",
-        ),
-    ] = False,
+    spread: options.Spread = False,
     yes: options.Yes = False,
     dry_run: options.DryRun = False,
     print_file: options.Print = False,
@@ -93,13 +93,13 @@ def pick(
       mirrorctl pick --yes --enable testing   unattended, with @testing from edge
       mirrorctl pick --country DE -n          only German mirrors; only show the change
       mirrorctl pick --yes --spread           on one of many identical builders
+      mirrorctl pick --yes --from FILE        of a ranking that was measured elsewhere
     """
-    from mirrorctl.cli.conclude import Ending, change, disabled_by, enabled_by, is_kept, is_usable, measured
+    from mirrorctl.cli.choosing import By, choose
+    from mirrorctl.cli.conclude import Ending, change, disabled_by, enabled_by, is_kept, is_usable, leave
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.errors import UsageError
-    from mirrorctl.core.measure.rank import State
     from mirrorctl.core.repositories.rewrite import Wishes
-    from mirrorctl.pipeline import make_plan
     from mirrorctl.situation import Asked, look
 
     if both := set(options.words(enable)) & set(options.words(disable)):
@@ -107,9 +107,13 @@ def pick(
     output = Output(as_json, verbose, quiet)
     if print_file and as_json:
         raise UsageError("--print and --json both want stdout: give one of them")
-    interactive = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or print_file)
-    recover(root, output, only_tell=dry_run or print_file)
+    by = By(mirror, ranking, cache_for, cache_dir)
+    interactive = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or print_file or ranking == "-")
+    recover(root, output, only_tell=dry_run or print_file or by.is_off)
     situation = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
+    if by.is_off:
+        leave(situation, output, print_file=print_file)
+        return
     began = STARTED
     if interactive and not mend and (flaws := situation.mendable()):
         for flaw in flaws:
@@ -125,26 +129,40 @@ def pick(
     how = terms(
         country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
     )
-    situation, plan = make_plan(situation, how, wishes, spread=spread)
-    outcome = measured(plan, situation, os.environ, began, output)
+    situation, outcome = choose(situation, how, wishes, output, began, by, spread=spread)
     if not is_usable(outcome, situation, output, best_effort=best_effort):
         return
-    if interactive:
-        other = _ask_which(outcome)
-        if other is None:
-            output.note("The files are left as they are.")
+    if interactive and outcome.plan.wanted is None:  # the one that was named needs no question which
+        which = _which(situation, outcome, how, wishes, output)
+        if which is None:
             return
-        if other.state is State.PROVEN:
-            outcome = replace(outcome, chosen=other)
-        else:
-            situation, plan = make_plan(situation, how, wishes, wanted=other.candidate.url)
-            outcome = measured(plan, situation, os.environ, time.monotonic(), output)
-            if not is_usable(outcome, situation, output):
-                return
+        situation, outcome = which
     ending = Ending(
         output, yes=not interactive, dry_run=dry_run, print_file=print_file, backup=is_kept(backup, os.environ)
     )
     change(situation, wishes, outcome, ending)
+
+
+def _which(
+    situation: Situation, outcome: Outcome, how: Terms, wishes: Wishes, output: Output
+) -> tuple[Situation, Outcome] | None:
+    """Let the person say which mirror it is to be, and prove it if need be; None: none of them.
+
+    :raises NoUsableMirrorError: it does not prove itself.
+    """
+    from mirrorctl.cli.conclude import is_usable, measured
+    from mirrorctl.core.measure.rank import State
+    from mirrorctl.pipeline import make_plan
+
+    other = _ask_which(outcome)
+    if other is None:
+        output.note("The files are left as they are.")
+        return None
+    if other.state is State.PROVEN:
+        return situation, replace(outcome, chosen=other)
+    situation, plan = make_plan(situation, how, wishes, wanted=other.candidate.url)
+    outcome = measured(plan, situation, os.environ, time.monotonic(), output)
+    return (situation, outcome) if is_usable(outcome, situation, output) else None
 
 
 def _ask_which(outcome: Outcome) -> Standing | None:

@@ -34,18 +34,29 @@ def rank(
     top: Annotated[
         int | None, typer.Option("--top", metavar="N", min=1, envvar="MIRRORCTL_TOP", help="Print the first N only.")
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FILE",
+            envvar="MIRRORCTL_SAVE",
+            help="Write the JSON object to FILE too, for `pick --from`; not if no mirror is usable.",
+        ),
+    ] = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Measure all mirrors and print the ranking. Writes nothing.
+    """Measure all mirrors and print the ranking. No repositories file is changed.
 
     \b
     Examples:
       mirrorctl rank --top 10
       mirrorctl rank --branch v3.22 --arch x86_64 --json    on any system, for a script
       mirrorctl rank --country CN -v                        and why the others are out
+      mirrorctl rank --quiet --save ranking.json            for builders, which `pick --from` it
     """
+    from mirrorctl.cli import clock
     from mirrorctl.cli.conclude import around, measured, time_notes
     from mirrorctl.cli.measuring import STARTED, terms
     from mirrorctl.core.alpine import did_you_mean
@@ -68,11 +79,16 @@ def rank(
     outcome, notes = first(whole, top), time_notes(whole)
     for note in notes:
         output.note(f"note: {note}")
-    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), notes=notes)
+    fields = as_object(outcome, branch=situation.branch(), arch=situation.arch(), now=clock.now(), notes=notes)
     if outcome.chosen is None:
         error = why_none(whole, around(situation))
         output.object({**fields, "error": error, "exit_status": 3})
         output.result(FORMATS[form](outcome))
         raise NoUsableMirrorError(error)
+    if save is not None:
+        from mirrorctl.core.report import as_json as text_of
+        from mirrorctl.effects.writer import write_plain
+
+        write_plain(save, f"{text_of(fields)}\n".encode())
     output.object(fields)
     output.result(FORMATS[form](outcome))

@@ -106,14 +106,24 @@ def first(outcome: Outcome, top: int | None) -> Outcome:
 
 
 def as_object(
-    outcome: Outcome, *, branch: str, arch: str, files: Sequence[ChangedFile] = (), notes: Sequence[str] = ()
+    outcome: Outcome,
+    *,
+    branch: str,
+    arch: str,
+    now: float,
+    files: Sequence[ChangedFile] = (),
+    notes: Sequence[str] = (),
 ) -> dict[str, Json]:
-    """Return the whole selection as one JSON object."""
+    """Return the whole selection as one JSON object.
+
+    :param now: when it was over, seconds since 1970.
+    """
     return {
         "chosen": candidate_fields(outcome.chosen) if outcome.chosen else None,
         "candidates": [candidate_fields(standing) for standing in outcome.ranking],
         "seconds": round(outcome.seconds, 3),
         "bytes": outcome.bytes,
+        "measured_at": int(now),
         "branch": branch,
         "arch": arch,
         "job": {

@@ -33,11 +33,14 @@ class Spread:
         """Return those within the margin of the best, in the order of their lots."""
         field = list(runners)
         limit = min(map(expected, field), default=0.0) * (1 + self.margin)
-        return sorted((each for each in field if expected(each) <= limit), key=self._lot)
+        return sorted(
+            (each for each in field if expected(each) <= limit), key=lambda each: self.lot(each.candidate.url)
+        )
 
     def handicap(self, runner: Runner) -> float:
         """Return the factor by which its time is taken to be longer when it is decided who is looked at first."""
-        return 1 + self.margin * self._lot(runner)
+        return 1 + self.margin * self.lot(runner.candidate.url)
 
-    def _lot(self, runner: Runner) -> float:
-        return random.Random(f"{self.seed} {runner.candidate.url}").random()  # noqa: S311 - a lottery, no secret
+    def lot(self, url: str) -> float:
+        """Return what the mirror at that base URL draws, from 0 to 1; the least is taken."""
+        return random.Random(f"{self.seed} {url}").random()  # noqa: S311 - a lottery, no secret
