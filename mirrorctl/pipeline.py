@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mirrorctl.core.measure.race import Race
     from mirrorctl.core.outcome import Outcome
     from mirrorctl.core.repositories.rewrite import Rewrite
+    from mirrorctl.effects.undo import FileChange
     from mirrorctl.situation import Situation
 
 DEFAULT_BUDGET: Final = 5.0
@@ -182,15 +183,27 @@ def measure(
     return asyncio.run(race_on_network())
 
 
+def would_change(situation: Situation, wishes: Wishes) -> bool:
+    """Return whether the files would be changed for a mirror that they do not name."""
+    result = rewrite(situation.sources, situation.catalog.locate, "https://none.invalid", situation.generation, wishes)
+    return bool(changes_of(situation, result))
+
+
+def changes_of(situation: Situation, result: Rewrite) -> list[FileChange]:
+    """Return what is to be written."""
+    from mirrorctl.effects.undo import FileChange  # noqa: PLC0415 - only what writes needs it
+
+    pairs = zip(situation.system.files, result.contents, strict=True)
+    return [FileChange(each.name, each.path, each.content, after) for each, after in pairs if each.content != after]
+
+
 def write(situation: Situation, result: Rewrite, *, keep_undo: bool) -> bool:
     """Write what has changed; return whether anything has.
 
     :raises RepositoriesError: it cannot be written; the files are as they were.
     """
-    from mirrorctl.effects.undo import FileChange  # noqa: PLC0415 - only what writes needs these
-    from mirrorctl.effects.writer import write as write_files  # noqa: PLC0415
+    from mirrorctl.effects.writer import write as write_files  # noqa: PLC0415 - only what writes needs it
 
-    pairs = zip(situation.system.files, result.contents, strict=True)
-    changes = [FileChange(each.name, each.path, each.content, after) for each, after in pairs if each.content != after]
+    changes = changes_of(situation, result)
     write_files(situation.system.root, changes, keep_undo=keep_undo)
     return bool(changes)

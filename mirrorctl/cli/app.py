@@ -18,6 +18,7 @@ from mirrorctl import __version__
 COMMANDS: Final = {
     "pick": "pick",
     "rank": "rank",
+    "run": "run",
     "use": "use",
     "show": "show",
     "check": "check",
@@ -44,7 +45,7 @@ class Commands(TyperGroup):
         own = getattr(module, "app", None)
         if own is None:
             own = typer.Typer(add_completion=False, rich_markup_mode=None)
-            own.command(cmd_name)(getattr(module, cmd_name))
+            own.command(cmd_name, context_settings=getattr(module, "CONTEXT", None))(getattr(module, cmd_name))
         return get_command(own)
 
 
