@@ -101,12 +101,12 @@ def test_an_unreadable_catalog_is_told_in_one_line(tmp_path: Path, kind: str) ->
 
 def test_a_package_without_its_catalog_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wheel has it inside, a source tree beside the package; with neither it is told what to do."""
-    monkeypatch.setattr("mirrorctl.effects.catalogs._PACKAGE", tmp_path / "site/mirrorctl")
+    monkeypatch.setattr("mirrorctl.effects.catalogs.PACKAGE", tmp_path / "site/mirrorctl")
     put(tmp_path / "site/mirrors.toml", b"beside")
     assert [content for _, content in read_catalog_files(tmp_path, {}, None)] == [b"beside"]
     put(tmp_path / "site/mirrorctl/mirrors.toml", b"inside")
     assert [content for _, content in read_catalog_files(tmp_path, {}, None)] == [b"inside"]
-    monkeypatch.setattr("mirrorctl.effects.catalogs._PACKAGE", tmp_path / "broken/mirrorctl")
+    monkeypatch.setattr("mirrorctl.effects.catalogs.PACKAGE", tmp_path / "broken/mirrorctl")
     with pytest.raises(CatalogError, match="install mirrorctl again"):
         read_catalog_files(tmp_path, {}, None)
 

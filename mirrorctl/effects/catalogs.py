@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.errors import CatalogError
+from mirrorctl.effects.carried import PACKAGE, read_carried
 from mirrorctl.effects.rootfs import explain, read_bytes, resolve, shown
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 CATALOG_LIMIT: Final = 4 << 20
 """Bytes of one catalog file; the shipped one is a hundredth of that."""
 
-_PACKAGE = Path(__file__).parents[1]
 _HERE = Path("/")
 """The root of the person's own files: those are on this system, wherever ``--root`` points."""
 
@@ -32,9 +32,7 @@ def read_catalog_files(root: Path, environ: Mapping[str, str], only: Path | None
     """
     if only is not None:
         return (_must_read(only, "give --mirrors the path of a catalog that exists"),)
-    # A wheel carries the catalog in the package; a source tree has it beside the package.
-    shipped = next((path for path in (_PACKAGE, _PACKAGE.parent) if (path / "mirrors.toml").exists()), _PACKAGE)
-    found = [_must_read(shipped / "mirrors.toml", "it belongs to mirrorctl; install mirrorctl again")]
+    found = [_shipped()]
     for place, path in (
         (_HERE, _refreshed(environ)),
         (root, Path("/etc/mirrorctl/mirrors.toml")),
@@ -91,6 +89,19 @@ def _or_homeless(path: Path | None, variable: str) -> Path:
     if path is None:
         raise CatalogError(f"no place for a catalog of your own: set HOME or {variable} to an absolute path")
     return path
+
+
+def _shipped() -> tuple[str, bytes]:
+    # A wheel carries the catalog in the package; a source tree has it beside the package.
+    places = (PACKAGE / "mirrors.toml", PACKAGE.parent / "mirrors.toml")
+    for path in places:
+        try:
+            return shown(path), read_carried(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise CatalogError(f"cannot read the catalog {shown(path)}: {explain(error)}") from error
+    raise CatalogError(f"there is no catalog {shown(places[0])}: it belongs to mirrorctl; install mirrorctl again")
 
 
 def _must_read(path: Path, next_step: str) -> tuple[str, bytes]:

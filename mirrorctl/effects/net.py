@@ -338,12 +338,25 @@ def _failures(stage: Stage) -> Iterator[None]:  # noqa: C901 - a list of cases, 
     except aiohttp.ClientPayloadError:
         raise RequestFailedError(Stage.TRANSFER, "breaks off before the end of the file") from None
     except (aiohttp.ClientResponseError, http_exceptions.HttpProcessingError) as error:  # the latter in a body
-        what = one_line(error.message.partition("\n")[0]).rstrip(":").lower()
-        raise RequestFailedError(stage, f"answers what is no proper HTTP: {what}") from None
+        raise RequestFailedError(stage, f"answers what is no proper HTTP: {_improper(error)}") from None
     except aiohttp.InvalidURL:  # the catalog's URLs are good, so it comes from a redirect
         raise RequestFailedError(stage, "redirects to what is no URL") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise RequestFailedError(stage, plain(error)) from None
+
+
+def _improper(error: aiohttp.ClientResponseError | http_exceptions.HttpProcessingError) -> str:
+    """Return what is wrong, without what it was found in: the parser in C has that on lines of its own.
+
+    The one in Python, which is there where the other is not, has it in the line, or nothing else.
+    """
+    first: BaseException = error
+    while first.__cause__ is not None and first.__cause__ is not first:
+        first = first.__cause__
+    if isinstance(first, http_exceptions.TransferEncodingError) and " " not in error.message:
+        return "invalid chunk size"
+    what = one_line(error.message.partition("\n")[0]).rstrip(":").lower()
+    return re.sub(r"(bad status line|when reading) .*", r"\1", what)
 
 
 @contextlib.contextmanager

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import chain
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.errors import CatalogError
-from mirrorctl.effects.rootfs import read_bytes, shown
+from mirrorctl.effects.carried import PACKAGE, read_carried
+from mirrorctl.effects.rootfs import shown
 
-_LIMIT: Final = 64 << 10
-"""Bytes of a key."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def shipped_keys(arch: str | None) -> dict[str, bytes]:
@@ -21,7 +21,7 @@ def shipped_keys(arch: str | None) -> dict[str, bytes]:
     :raises CatalogError: the installation of mirrorctl is broken.
     """
     try:
-        return {name: read_bytes(path, _LIMIT) for name, path in shipped_key_files(arch).items()}
+        return {name: read_carried(path) for name, path in shipped_key_files(arch).items()}
     except OSError as error:
         reason = f"cannot read Alpine's keys in {shown(_FOLDER)}: {error.strerror}"
         raise CatalogError(f"{reason}; they belong to mirrorctl: install mirrorctl again") from error
@@ -35,7 +35,7 @@ def shipped_key_files(arch: str | None) -> dict[str, Path]:
 
 
 # The family of Alpine's keys: an architecture is a line here, its oldest key first.
-_FOLDER = Path(__file__).parents[1] / "keys"
+_FOLDER = PACKAGE / "keys"
 _OF_ARCH: Final = {
     "aarch64": ("58199dcc", "616ae350"),
     "armhf": ("524d27bb", "616a9724"),
