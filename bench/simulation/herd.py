@@ -1,9 +1,9 @@
 """What if ten thousand builders in one region choose in the same minute, and what does a random choice cost and bring?
 
 All have the same distances, each its own noise: the real race is run some dozens of times over one network, and each
-builder has one of these runs. Either it takes what the race has chosen, by lot with ``--spread``; or a rule picks among
-the mirrors that it knows. Then all do the typical job, beginning at random within the minute, on mirrors whose uplink
-their users share.
+builder has one of these runs. Either it takes what the race has chosen, by lot with ``--spread``; or it proves what one
+ranking names that somebody has published for all (``published``); or a rule picks among the mirrors that it knows. Then
+all do the typical job, beginning at random within the minute, on mirrors whose uplink their users share.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from bench.peers.librepo import NEAR, PATIENCE
 from bench.simulation.crowd import Demand, job_seconds
 from bench.simulation.figures import spread
 from bench.simulation.processes import each as outcomes
+from bench.simulation.published import measure, publish, take_up
 from mirrorctl.core.measure.cost import JOBS
 from mirrorctl.core.measure.rank import State
-from mirrorctl.core.measure.spread import Spread
+from mirrorctl.core.measure.spread import MARGIN, Spread
 from tests.drawn import draw
-from tests.scenes import plan_for, run_race
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bench.simulation.figures import Spread as Quantiles
+    from bench.simulation.published import Taken
+    from mirrorctl.core.measure.rank import Standing
     from tests.scenes import Scene
 
 BUILDERS: Final = 10_000
@@ -73,6 +75,9 @@ MARGINS: Final = {
     "within 25 %": 0.25,
     "within 2 x": 1.0,
 }
+_USUAL: Final = next(name for name, margin in MARGINS.items() if margin == MARGIN)
+_SHARED: Final = (0.0, MARGIN, 1.0)
+"""Margins within which those draw who have one ranking for all; none of them, with ``pick --from`` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,18 @@ class Load:
     """Share of the builders whose mirror cannot do the job."""
 
 
-Told: TypeAlias = "dict[str, tuple[int, dict[str, Load]]]"
-"""By how mirrors are known: how many a builder knows, and the load by rule."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What comes of one way to know mirrors, on one network."""
+
+    loads: Mapping[str, Load]
+    """By rule."""
+    known: int = 0
+    """Mirrors that a builder knows, median; 0 where that says nothing."""
+    seconds: float = 0.0
+    """Until a builder has decided, median; 0 where it is only supposed to know."""
+    bytes: float = 0.0
+    """Of bodies, that it takes to decide, median."""
 
 
 def report(seed: int, vantages: Sequence[str], processes: int = 1) -> Iterator[str]:
@@ -115,49 +130,70 @@ def report(seed: int, vantages: Sequence[str], processes: int = 1) -> Iterator[s
             *(word for each in UPLINKS for word in (f"{each} Gbit/s: median", "p95", "busiest")),
         )
         for way in told[0]:
-            known = median(each[way][0] for each in told)
-            yield f"{way}{f' ({known:g} mirrors each)' if known else ''}"
-            for rule in told[0][way][1]:
-                yield _line(rule, [each[way][1][rule] for each in told])
+            yield _head(way, [each[way] for each in told])
+            for rule in told[0][way].loads:
+                yield _line(rule, [each[way].loads[rule] for each in told])
 
 
-def _told(network: tuple[str, int], link: float) -> Told:
+def _told(network: tuple[str, int], link: float) -> dict[str, Told]:
     """Return what comes of every rule on one network, that of a vantage point and a seed."""
     vantage, seed = network
     scene = replace(draw(seed, vantage), link_rate=link)
     dice = random.Random(f"{seed} herd")
     noises = [replace(scene, seed=dice.getrandbits(32)) for _ in range(RACES)]
-    usual = [_race(each) for each in noises]
+    usual = [measure(each, JOB) for each in noises]
     lots = {
-        name: [_race(each, Spread(each.seed, margin)) for each in noises] for name, margin in MARGINS.items() if margin
+        name: [measure(each, JOB, Spread(each.seed, margin)) for each in noises]
+        for name, margin in MARGINS.items()
+        if margin
     }
     seen = [
         [(host, scene.seconds(host, JOB) * dice.lognormvariate(0, _NOISE)) for host in sorted(scene.usable)]
         for _ in range(RACES)
     ]
+    saved = publish(replace(scene, seed=dice.getrandbits(32)), JOB)
+    shared = {
+        name: [take_up(each, saved, JOB, Spread(each.seed, margin) if margin else None) for each in noises]
+        for name, margin in MARGINS.items()
+        if margin in _SHARED
+    }
     return {
-        "mirrorctl, by lot among what the usual race has proven": _by_rule(scene, [proven for _, proven in usual]),
-        "mirrorctl --spread": (
-            round(median(len(proven) for runs in lots.values() for _, proven in runs)),
-            {name: load_of(scene, [chosen for chosen, _ in runs], within(0.0)) for name, runs in lots.items()},
+        "mirrorctl, by lot among what the usual race has proven": _by_rule(
+            scene, [_proven(each.ranking) for each in usual], usual
         ),
+        "mirrorctl --spread": _as_chosen(scene, lots),
+        "mirrorctl --from, one ranking for all": _as_chosen(scene, shared),
         f"by lot, all mirrors known to {_NOISE:.0%}": _by_rule(scene, seen),
-        "librepo": (0, {"within 2 x of the round trip": _by_round_trip(scene)}),
+        "librepo": Told({"within 2 x of the round trip": _by_round_trip(scene)}),
     }
 
 
-def _by_rule(scene: Scene, builders: Sequence[Known]) -> tuple[int, dict[str, Load]]:
+def _by_rule(scene: Scene, builders: Sequence[Known], runs: Sequence[Taken] = ()) -> Told:
     loads = {name: load_of(scene, builders, within(margin)) for name, margin in MARGINS.items()}
-    return round(median(map(len, builders))), loads
+    return Told(loads, round(median(map(len, builders))), *_cost(runs))
 
 
-def _race(scene: Scene, lottery: Spread | None = None) -> tuple[Known, Known]:
-    """Run the real race; return what it chooses, and all that it has proven."""
-    outcome = run_race(scene, plan_for(scene, job=JOB, spread=lottery)).outcome
-    proven = [
-        (each.candidate.mirror.id, each.predicted.expected) for each in outcome.ranking if each.state is State.PROVEN
-    ]
-    return [each for each in proven if outcome.chosen and each[0] == outcome.chosen.candidate.mirror.id], proven
+def _as_chosen(scene: Scene, runs: Mapping[str, Sequence[Taken]]) -> Told:
+    """Tell what comes of what each has chosen, by margin; and what it takes with the program's own margin."""
+    loads = {name: load_of(scene, [each.chosen for each in taken], within(0.0)) for name, taken in runs.items()}
+    return Told(loads, 0, *_cost(runs[_USUAL]))
+
+
+def _cost(runs: Sequence[Taken]) -> tuple[float, float]:
+    """Return the seconds and bytes that it takes to decide, medians."""
+    return median(each.seconds for each in runs) if runs else 0.0, median(each.bytes for each in runs) if runs else 0.0
+
+
+def _proven(ranking: Sequence[Standing]) -> Known:
+    return [(each.candidate.mirror.id, each.predicted.expected) for each in ranking if each.state is State.PROVEN]
+
+
+def _head(way: str, told: Sequence[Told]) -> str:
+    known, seconds = median(each.known for each in told), median(each.seconds for each in told)
+    words = [f"{known:g} mirrors each"] if known else []
+    if seconds:
+        words.append(f"decided in {seconds:.2f} s for {median(each.bytes for each in told) / 1e6:.1f} MB")
+    return f"{way} ({', '.join(words)})" if words else way
 
 
 _ROW: Final = "  {:<30} {:>7} {:>8} {:>6}   {:>17} {:>9} {:>9}   {:>17} {:>9} {:>9}"
