@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from mirrorctl.core.errors import CommandError
-from mirrorctl.effects import child
-from mirrorctl.effects.child import Ended, find_program, run_child
-from mirrorctl.effects.stalls import Stalled, Stalls
-from mirrorctl.effects.tee import ERRORS_KEPT
+from mirrorctl.effects.command import child
+from mirrorctl.effects.command.child import Ended, find_program, run_child
+from mirrorctl.effects.command.stalls import Stalled, Stalls
+from mirrorctl.effects.command.tee import ERRORS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ PATIENCE: Final = 30.0
 ROOM: Final = Path(__file__).parent.parent
 DRIVER: Final = """
 import dataclasses, json, os, signal, sys
-from mirrorctl.effects.child import run_child
+from mirrorctl.effects.command.child import run_child
 ended = dataclasses.asdict(run_child(sys.argv[2:], os.environ, None))
 ended["errors"] = ended["errors"].decode("latin-1")
 with open(sys.argv[1], "w") as file:
@@ -466,7 +466,7 @@ def test_a_stderr_that_does_not_block_gets_all_of_it(tmp_path: Path) -> None:
 def test_where_no_thread_can_be_had_the_command_has_our_stderr(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    monkeypatch.setattr("mirrorctl.effects.tee.begin", lambda _: False)
+    monkeypatch.setattr("mirrorctl.effects.command.tee.begin", lambda _: False)
     assert shell("echo err >&2; exit 3") == Ended(3, None, b"", None, stalled=False)
     assert capfdbinary.readouterr().err == b"err\n"
 

@@ -19,9 +19,9 @@ from mirrorctl.cli.output import Output
 from mirrorctl.cli.undo import undo as undo_command
 from mirrorctl.core.errors import RepositoriesError, StoppedError
 from mirrorctl.core.repositories.index_cache import cache_names
-from mirrorctl.effects.lenders import records
-from mirrorctl.effects.lent import Lending, Running, decode, encode
-from mirrorctl.effects.loan import Loan
+from mirrorctl.effects.lending.lenders import records
+from mirrorctl.effects.lending.lent import Lending, Running, decode, encode
+from mirrorctl.effects.lending.loan import Loan
 from mirrorctl.effects.recovery import recover
 from mirrorctl.effects.traces import LENT_RECORD, RECORD, are_left
 from mirrorctl.effects.writer import last_change, undo, write

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from mirrorctl.effects.stalls import PATIENCE, Stalled, Stalls
+from mirrorctl.effects.command.stalls import PATIENCE, Stalled, Stalls
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from mirrorctl.core.apk_messages import blame
 from mirrorctl.core.repositories.document import parse
 from mirrorctl.core.repositories.reading import apk_reads
 from mirrorctl.core.repositories.rewrite import rewrite
-from mirrorctl.effects.child import run_child
+from mirrorctl.effects.command.child import run_child
+from mirrorctl.effects.command.stalls import Stalls
 from mirrorctl.effects.host import read_system
-from mirrorctl.effects.stalls import Stalls
 from mirrorctl.pipeline import changes_of
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mirrorctl.core.model import Candidate
     from mirrorctl.core.outcome import Outcome
     from mirrorctl.core.repositories.rewrite import Wishes
-    from mirrorctl.effects.child import Ended
-    from mirrorctl.effects.loan import Loan
+    from mirrorctl.effects.command.child import Ended
+    from mirrorctl.effects.lending.loan import Loan
     from mirrorctl.pipeline import Terms
     from mirrorctl.situation import Situation
 

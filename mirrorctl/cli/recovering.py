@@ -54,13 +54,13 @@ def _is_at_work(root: Path) -> bool:
     """Whether another `mirrorctl run` has lent the files and is at work."""
     if not lent_records(root):
         return False
-    from mirrorctl.effects.lenders import records
+    from mirrorctl.effects.lending.lenders import records
 
     return any(record.is_alive for record in records(root))
 
 
 def _tell_of_lent(root: Path, output: Output) -> None:
-    from mirrorctl.effects.lenders import records
+    from mirrorctl.effects.lending.lenders import records
 
     with suppress(RepositoriesError):  # the next change tells what is wrong with it
         for record in records(root):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from mirrorctl.effects.child import Ended
+    from mirrorctl.effects.command.child import Ended
 
 CONTEXT: Final = {"allow_interspersed_args": False}
 """From the command's name on, words are the command's, also without ``--``."""
@@ -88,8 +88,8 @@ def run(
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.outcome import why_none
     from mirrorctl.core.repositories.rewrite import Wishes
-    from mirrorctl.effects.child import find_program
-    from mirrorctl.effects.loan import Loan
+    from mirrorctl.effects.command.child import find_program
+    from mirrorctl.effects.lending.loan import Loan
     from mirrorctl.pipeline import would_change
     from mirrorctl.situation import Asked, look
 

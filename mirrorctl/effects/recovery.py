@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from mirrorctl.core.errors import RepositoriesError
 from mirrorctl.effects.apply import apply, present
 from mirrorctl.effects.found import journals
-from mirrorctl.effects.give_back import give_back
 from mirrorctl.effects.inplace import is_between
-from mirrorctl.effects.lenders import records
+from mirrorctl.effects.lending.give_back import give_back
+from mirrorctl.effects.lending.lenders import records
 from mirrorctl.effects.lock import locked
 from mirrorctl.effects.replace import discard
 from mirrorctl.effects.rootfs import naming, resolve, shown

@@ -11,7 +11,7 @@ from mirrorctl.core.errors import CatalogError, MirrorctlError, RepositoriesErro
 from mirrorctl.effects.apply import apply, changed_meanwhile, must_still_be, present
 from mirrorctl.effects.found import Found, journals, record_place, remembered_in
 from mirrorctl.effects.journal import Passing, Reopened, keep
-from mirrorctl.effects.lenders import records
+from mirrorctl.effects.lending.lenders import records
 from mirrorctl.effects.lock import locked
 from mirrorctl.effects.recovery import below, given_back, mend, recover, standing, sweep
 from mirrorctl.effects.replace import create

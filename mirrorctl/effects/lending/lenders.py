@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mirrorctl.core.errors import RepositoriesError
 from mirrorctl.effects.journal import LIMIT
-from mirrorctl.effects.lent import Lending, Running, decode
+from mirrorctl.effects.lending.lent import Lending, Running, decode
 from mirrorctl.effects.rootfs import naming, read_if_present, resolve, shown
 from mirrorctl.effects.traces import DIRECTORY, LENT_RECORD, lent_records
 

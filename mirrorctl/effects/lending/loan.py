@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Self
 from mirrorctl.core.errors import RepositoriesError, StoppedError
 from mirrorctl.core.repositories.index_cache import DIRECTORIES, cache_names
 from mirrorctl.effects.apply import apply, changed_meanwhile, must_still_be, signals_told
-from mirrorctl.effects.directory_times import DirectoryTimes
-from mirrorctl.effects.give_back import end, give_back, remove_made, standing
 from mirrorctl.effects.journal import keep
-from mirrorctl.effects.lenders import LentRecord, directory_of, records, running
-from mirrorctl.effects.lent import MADE, Lending, LentFile
-from mirrorctl.effects.loan_journal import LoanJournal
+from mirrorctl.effects.lending.directory_times import DirectoryTimes
+from mirrorctl.effects.lending.give_back import end, give_back, remove_made, standing
+from mirrorctl.effects.lending.lenders import LentRecord, directory_of, records, running
+from mirrorctl.effects.lending.lent import MADE, Lending, LentFile
+from mirrorctl.effects.lending.loan_journal import LoanJournal
 from mirrorctl.effects.lock import locked
 from mirrorctl.effects.recovery import below, mend
 from mirrorctl.effects.rootfs import resolve, shown

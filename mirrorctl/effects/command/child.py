@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Final
 
 from mirrorctl.core.errors import CommandError
 from mirrorctl.core.quote import plain
-from mirrorctl.effects.tee import Tee
+from mirrorctl.effects.command.tee import Tee
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from mirrorctl.effects.stalls import Stalled, Stalls
+    from mirrorctl.effects.command.stalls import Stalled, Stalls
 
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127

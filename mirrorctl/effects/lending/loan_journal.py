@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from mirrorctl.effects.journal import sync_if_possible
-from mirrorctl.effects.lenders import LentRecord
-from mirrorctl.effects.lent import encode
+from mirrorctl.effects.lending.lenders import LentRecord
+from mirrorctl.effects.lending.lent import encode
 from mirrorctl.effects.lock import wait_for_lock
 from mirrorctl.effects.replace import create, discard
 from mirrorctl.effects.rootfs import resolve
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mirrorctl.effects.lent import Lending
+    from mirrorctl.effects.lending.lent import Lending
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from mirrorctl.core.repositories.index_cache import cache_name_of
 from mirrorctl.core.repositories.put_back import left_on
 from mirrorctl.effects.apply import apply, present
 from mirrorctl.effects.journal import sync_if_possible
-from mirrorctl.effects.lent import encode
+from mirrorctl.effects.lending.lent import encode
 from mirrorctl.effects.replace import create, date, discard
 from mirrorctl.effects.rootfs import naming, resolve, shown
 from mirrorctl.effects.undo import FileChange
@@ -26,8 +26,8 @@ from mirrorctl.effects.undo import FileChange
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mirrorctl.effects.lenders import LentRecord
-    from mirrorctl.effects.lent import Lending, LentFile
+    from mirrorctl.effects.lending.lenders import LentRecord
+    from mirrorctl.effects.lending.lent import Lending, LentFile
 
 _TRIES: Final = 3
 """How often it is begun anew when the command, or what it has left running, writes the files at the same time."""

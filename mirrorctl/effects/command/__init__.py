@@ -1,0 +1,1 @@
+"""How is a command run as if we were not there?"""
