@@ -73,8 +73,12 @@ def environment(lab: tuple[Lab, Authority], tmp_path: Path) -> dict[str, str]:
     root = make_root(tmp_path / "root", base=base, lines=lines)
     catalog = tmp_path / "mirrors.toml"
     catalog.write_bytes(running.catalog())
+    apk = tmp_path / "bin/apk"
+    apk.parent.mkdir()
+    apk.write_text("#!/bin/sh\necho OK")
+    apk.chmod(0o755)
     return {
-        "PATH": os.environ["PATH"],
+        "PATH": f"{apk.parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "SSL_CERT_FILE": str(authority.path),
         "MIRRORCTL_ROOT": str(root),
@@ -103,7 +107,7 @@ def test_an_example_of_the_readme_works(example: str, environment: dict[str, str
 
 def test_the_readme_has_an_example_of_every_command() -> None:
     shown = {example.split()[1] for example in EXAMPLES}
-    assert shown == {"pick", "rank", "use", "show", "check", "enable", "disable", "undo", "mirrors"}
+    assert shown == {"pick", "rank", "use", "show", "check", "enable", "disable", "undo", "mirrors", "run"}
 
 
 def test_the_fields_of_the_json_object_are_those_of_the_readme(environment: dict[str, str]) -> None:
