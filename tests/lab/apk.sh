@@ -10,7 +10,7 @@ trap 'exit 1' INT TERM
 
 fetch() {  # URL FILE
   [ -z "${APK_SAID:-}" ] || echo "$1" >>"$APK_SAID"
-  wget -q -T "${APK_TIMEOUT:-60}" -O "$2" "$1" 2>/dev/null
+  wget -q -U "${HTTP_USER_AGENT:-libfetch/2.0}" -T "${APK_TIMEOUT:-60}" -O "$2" "$1" 2>/dev/null
 }
 
 command=
