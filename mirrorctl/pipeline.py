@@ -150,7 +150,9 @@ def measure(
     """
     # What measures is slow to import, and only what measures needs it. Meanwhile certificates are read, names resolve
     # and connections are made. A signal waits for that: an import that Ctrl-C breaks off may be told as anything.
-    from mirrorctl.effects.lock import signals_held  # noqa: PLC0415
+    # During the race it waits for the next step: an exception out of the blue may end anything in an event loop but
+    # the race, or be taken for a mirror's failure, and what it breaks off may wait for ever.
+    from mirrorctl.effects.lock import is_signalled, signals_held  # noqa: PLC0415
 
     with signals_held():
         from mirrorctl.effects.trust import authorities  # noqa: PLC0415
@@ -174,13 +176,18 @@ def measure(
 
         begin(load_verifier)  # while the first answers are on their way
 
-    async def race_on_network() -> Outcome:
-        async with AiohttpNetwork(environ, began, names, trust) as network:
-            race = Race(plan)
-            await run(race, network, keys, watch)
-            return outcome_of(race, network.now())
+        def step(race: Race) -> None:
+            watch(race)
+            if is_signalled():
+                raise KeyboardInterrupt
 
-    return asyncio.run(race_on_network())
+        async def race_on_network() -> Outcome:
+            async with AiohttpNetwork(environ, began, names, trust) as network:
+                race = Race(plan)
+                await run(race, network, keys, step)
+                return outcome_of(race, network.now())
+
+        return asyncio.run(race_on_network())
 
 
 def would_change(situation: Situation, wishes: Wishes) -> bool:

@@ -125,7 +125,7 @@ class Yard:
         own = f"build-{os.urandom(8).hex()}"
         text = dockerfile if "FROM " in dockerfile else f"FROM alpine:3.22\n{dockerfile}"
         text = re.sub(r"^FROM .*", rf"\g<0>\nARG HTTP_USER_AGENT={own}", text, flags=re.MULTILINE)
-        usual = ("--layers", "--no-cache", "--skip-unused-stages=false", "--format=docker", f"--tag={own}")
+        usual = ("--layers=false", "--skip-unused-stages=false", "--format=docker", f"--tag={own}")
         done = self.builder.build(self.context, *usual, *words, dockerfile=text)
         assert "\x1b" not in done.said
         asked = [each for each in list(self.lab.requests) if each.headers.get("user-agent") == own]
@@ -157,7 +157,7 @@ def mirrors() -> list[LabMirror]:
     return [
         LabMirror("best", whole, rate=8e6, fault="reset_in_body", fault_path="/dies-", fault_after=50),
         LabMirror("near", whole, rate=8e6, delay=0.2),
-        *(LabMirror(name, whole, rate=4e6, delay=0.4) for name in ("slow", "far", "farther", "farthest")),
+        *(LabMirror(name, whole, rate=4e6, delay=0.3) for name in ("slow", "far", "farther", "farthest")),
     ]
 
 

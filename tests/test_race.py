@@ -512,6 +512,15 @@ def test_a_mirror_that_tells_no_size_is_no_trouble_on_a_slow_link() -> None:
     assert run_race(scene_of(ways, link_rate=3e6)).host is not None
 
 
+@pytest.mark.parametrize("think", [0.4, 0.8])
+def test_mirrors_whose_answers_all_take_longer_than_the_way_are_waited_for(think: float) -> None:
+    """As through something near that takes the connection and passes the request on: nobody is stalled."""
+    scene = scene_of({f"m{number}": good(rtt=0.001, think=think) for number in range(6)})
+    run = run_race(scene, plan_for(scene, budget=12.0))
+    assert run.name is not None
+    assert len(run.whole) == len({(each.host, each.path) for each in run.whole})
+
+
 @pytest.mark.parametrize("near", [2, 3])
 def test_finalists_that_stall_make_room_for_one_that_was_only_asked(near: int) -> None:
     stalls = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mirrorctl.cli.output import Output
 from mirrorctl.cli.proving import Proving
 from mirrorctl.core.apk_messages import blame
+from mirrorctl.core.errors import MirrorctlError, StoppedError
 from mirrorctl.core.repositories.document import parse
 from mirrorctl.core.repositories.reading import apk_reads
 from mirrorctl.core.repositories.rewrite import rewrite
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from mirrorctl.pipeline import Terms
     from mirrorctl.situation import Situation
 
+_DOUBTS: Final = 3
+"""Mirrors that may fail to prove themselves, one after the other, before all are measured anew: each may take the whole
+budget, as where the network is gone."""
+
 
 @dataclass(slots=True)
 class Attempts:
@@ -46,6 +51,8 @@ class Attempts:
     made: int = field(default=0, init=False)
     mirror: Candidate = field(init=False)
     """On which it was last."""
+    in_vain: bool = field(default=False, init=False)
+    """Whether that one was at fault."""
 
     def run(self, situation: Situation, outcome: Outcome, loan: Loan) -> Ended:
         """Run the command on the chosen mirror; as long as a mirror is at fault, on the next that proves itself.
@@ -54,26 +61,38 @@ class Attempts:
         """
         assert outcome.chosen is not None
         self.mirror, others = outcome.chosen.candidate, self._others(situation, outcome)
+        self._point(situation, self.mirror, loan)
         while True:
-            self._point(situation, self.mirror, loan)
             self.made += 1
             ended = run_child(self.command, self.environ, Stalls(self.patience))
             if ended.status == 0 or ended.interrupted is not None:
                 return ended
-            if (why := self._fault(ended, situation, self.mirror)) is None:
+            try:
+                if not self._goes_on(ended, situation, others):
+                    return ended
+                self._point(situation, self.mirror, loan)
+            except StoppedError:
+                raise
+            except MirrorctlError as error:  # the command may have done anything to the system
+                self.output.warn(f"no other mirror is tried: {error}")
                 return ended
-            failed = f"{self.mirror.mirror.id} fails: {why}"
-            if self.made >= self.most:
-                self._tell(f"{failed}; that was attempt {self.made} of {self.most}")
-                return ended
-            if (following := next(others, None)) is None:
-                self._tell(f"{failed}; no other mirror has proven itself")
-                return ended
-            self.mirror = following
-            self._tell(f"{failed}; attempt {self.made + 1} of {self.most} is on {following.mirror.id}")
 
-    def _tell(self, text: str) -> None:
-        self.output.note(f"mirrorctl: {text}")
+    def _goes_on(self, ended: Ended, situation: Situation, others: Iterator[Candidate]) -> bool:
+        """Return whether the mirror is at fault and there is another, which takes its place."""
+        why = self._fault(ended, situation, self.mirror)
+        self.in_vain = why is not None
+        if why is None:
+            return False
+        failed = f"{self.mirror.mirror.id} fails: {why}"
+        if self.made >= self.most:
+            self.output.note(f"{failed}; that was attempt {self.made} of {self.most}")
+            return False
+        if (following := next(others, None)) is None:
+            self.output.note(f"{failed}; no other mirror has proven itself")
+            return False
+        self.mirror = following
+        self.output.note(f"{failed}; attempt {self.made + 1} of {self.most} is on {following.mirror.id}")
+        return True
 
     def _point(self, situation: Situation, mirror: Candidate, loan: Loan) -> None:
         """Point the files, as they are now, at the mirror."""
@@ -103,18 +122,28 @@ class Attempts:
         if self.only_one:
             return
         tried = {self.mirror.url}
-        for all_are_measured in (outcome.plan.wanted is None, True):
+        for is_anew in (False, True):
+            doubts = 0
             for each in outcome.ranking:
-                if each.failure is None and each.candidate.url not in tried:
-                    tried.add(each.candidate.url)
-                    if self._prove(situation, each.candidate).chosen is not None:
-                        yield each.candidate
-                    else:
-                        self.output.detail(f"{each.candidate.mirror.id} does not prove itself")
-            if all_are_measured:
+                if each.failure is not None or each.candidate.url in tried:
+                    continue
+                tried.add(each.candidate.url)
+                if self._prove(situation, each.candidate).chosen is not None:
+                    yield each.candidate
+                    continue
+                self.output.detail(f"{each.candidate.mirror.id} does not prove itself")
+                doubts += 1
+                if doubts == _DOUBTS:
+                    break
+            else:
+                if outcome.plan.wanted is None:
+                    return
+            if is_anew:
                 return
-            # So far there were only those that a ranking named.
+            # It is not as it was, or there were only those that a ranking named.
             _, outcome = self._proving(situation, self.output).measure()
+            if outcome.chosen is None:
+                return
 
     def _prove(self, situation: Situation, mirror: Candidate) -> Outcome:
         return self._proving(situation, Output(quiet=True)).prove(mirror.url)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,8 @@ class Output:
     json: bool = False
     verbose: bool = False
     quiet: bool = False
+    prefix: str = ""
+    """Of each line that is no result, where others write to stderr, too."""
 
     def __post_init__(self) -> None:
         _MODE.json = self.json
@@ -64,16 +67,24 @@ class Output:
     def note(self, text: str) -> None:
         """Tell a person something that is no result."""
         if not self.quiet and text:
-            print(text, file=sys.stderr)
+            self._say(text)
 
     def warn(self, text: str) -> None:
         """Tell a person, however quiet, what they have to know."""
-        print(f"mirrorctl: {without_passwords(text)}", file=sys.stderr)
+        _print(f"mirrorctl: {without_passwords(text)}")
 
     def detail(self, text: str) -> None:
         """Tell a person who wants to hear more."""
         if self.verbose and text:
-            print(text, file=sys.stderr)
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        _print("\n".join(f"{self.prefix}{line}" for line in text.split("\n")))
+
+
+def _print(text: str) -> None:
+    with suppress(OSError):  # that nobody can be told is no reason not to do the work
+        print(text, file=sys.stderr)
 
 
 def exit_status(error: MirrorctlError) -> int:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -15,12 +16,14 @@ from mirrorctl.cli import options
 from mirrorctl.cli.output import Output
 from mirrorctl.cli.recovering import recover
 from mirrorctl.core.errors import StoppedError
+from mirrorctl.effects.lock import signals_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
     from mirrorctl.effects.command.child import Ended
+    from mirrorctl.effects.lending.loan import Loan
 
 CONTEXT: Final = {"allow_interspersed_args": False}
 """From the command's name on, words are the command's, also without ``--``."""
@@ -88,23 +91,23 @@ def run(
     from mirrorctl.core.errors import UsageError
     from mirrorctl.core.outcome import why_none
     from mirrorctl.core.repositories.rewrite import Wishes
-    from mirrorctl.effects.command.child import find_program
+    from mirrorctl.effects.command.child import become, find_program
     from mirrorctl.effects.lending.loan import Loan
     from mirrorctl.pipeline import would_change
     from mirrorctl.situation import Asked, look
 
     find_program(command, os.environ)
-    output = Output(verbose=verbose, quiet=quiet)
+    output = Output(verbose=verbose, quiet=quiet, prefix="mirrorctl: ")
     by = By(mirror, ranking, cache_for, cache_dir)
     if ranking == "-":
         raise UsageError("stdin is the command's: give --from a file or a URL")
     recover(root, output, only_tell=by.is_off, lends=True)
     if by.is_off:
-        _become(command)
+        become(command, os.environ)
     loan = Loan(root, output.warn)
     if loan.busy:
         output.warn("another mirrorctl run is at work here; the command runs on the files as that one has them")
-        _become(command)
+        become(command, os.environ)
     situation = look(Asked(root, branch, arch, mirrors, options.generation(apk)), os.environ)
     how = terms(
         country=country, include=include, exclude=exclude, scheme=scheme, budget=budget, max_age=max_age, job=job
@@ -112,29 +115,31 @@ def run(
     wishes = Wishes(fill=situation.fill())
     if situation.present is None and not would_change(situation, wishes):
         output.warn("no line is under a known mirror; the command runs on the files as they are")
-        _become(command)
+        become(command, os.environ)
     situation, outcome = choose(situation, how, wishes, output, STARTED, by, spread=spread)
     if outcome.chosen is None:
         output.warn(f"{why_none(outcome, around(situation))}; the command runs on the files as they are")
-        _become(command)
+        become(command, os.environ)
     tried = Attempts(command, os.environ, how, wishes, attempts, stall, output, only_one=by.forced is not None)
-    with _giving_back_first(), loan:
-        output.note(f"mirrorctl: {praise(outcome)}")
+    with _giving_back_first() as stopping, loan:
+        output.note(praise(outcome))
         for note in (*situation.notes_on(outcome.chosen.candidate.url), *time_notes(outcome)):
-            output.note(f"mirrorctl: note: {note}")
+            output.note(f"note: {note}")
         ended = tried.run(situation, outcome, loan)
-        if keep and ended.interrupted is None:
-            undo = is_kept(backup, os.environ)
-            loan.keep(keep_undo=undo)
-            name = tried.mirror.mirror.id
-            output.note(f"mirrorctl: the files name {name} from now on.{' Undo: mirrorctl undo' if undo else ''}")
+        if keep and tried.in_vain:
+            output.note("no mirror has done the work, so the files are put back")
+        elif keep and ended.interrupted is None:
+            output.note(_keep(loan, tried.mirror.mirror.id, stopping, undo=is_kept(backup, os.environ)))
     _end_like(ended)
 
 
-def _become(command: list[str]) -> NoReturn:
-    """Let the command take our place: there is nothing to watch and nothing to put back."""
-    _flush()
-    os.execvp(command[0], command)  # noqa: S606 - that is what the person asks for
+def _keep(loan: Loan, mirror_id: str, stopping: _Stopping, *, undo: bool) -> str:
+    """Leave the files on the mirror; return what a person should know of it."""
+    with signals_held():
+        if not loan.keep(keep_undo=undo):
+            return "nothing to keep: this run has not changed the files"
+        stopping.files = f"the files name {mirror_id} from now on"
+    return f"{stopping.files}.{' Undo: mirrorctl undo' if undo else ''}"
 
 
 def _end_like(ended: Ended) -> NoReturn:
@@ -153,17 +158,29 @@ def _flush() -> None:
             stream.flush()
 
 
+@dataclass(slots=True)
+class _Stopping:
+    """What is to be said when a signal stops us."""
+
+    files: str = "the files are as they were"
+    by: int | None = None
+    """The signal, once it has come; no other may break off what comes of it."""
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal calls it
+        if self.by is None:
+            self.by = number
+            raise StoppedError(f"stopped by {signal.Signals(number).name}; {self.files}", number)
+
+
 @contextmanager
-def _giving_back_first() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP be exceptions, so that the files get back what they had."""
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as signal calls it
-        raise StoppedError(f"stopped by {signal.Signals(number).name}; the files are as they were", number)
-
-    caught = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
-    before = [(each, signal.signal(each, stop)) for each in caught]
+def _giving_back_first() -> Iterator[_Stopping]:
+    """Let Ctrl-C, SIGTERM and SIGHUP be exceptions, so that the files get back what they had."""
+    stopping = _Stopping()
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    caught = [each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) in usual]
+    before = [(each, signal.signal(each, stopping)) for each in caught]
     try:
-        yield
+        yield stopping
     finally:
         for number, handler in before:
             signal.signal(number, handler)

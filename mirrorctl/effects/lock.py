@@ -74,6 +74,11 @@ def signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def is_signalled() -> bool:
+    """Whether a held signal waits that will do something once it is held no more."""
+    return any(signal.getsignal(number) is not signal.SIG_IGN for number in signal.sigpending() & _HELD)
+
+
 def take_signal() -> signal.Signals | None:
     """Return a held signal that waits to end this process, which then waits no more; None if there is none.
 

@@ -20,7 +20,7 @@ _LATE_NAMES: Final = 0.35
 _LATE_ANSWERS: Final = 1.0
 """Seconds for which it waits for an answer that is only wanted to compare with."""
 _LATE: Final = 0.3
-"""Seconds, and four round trips, after which a look that shows little does not keep others waiting."""
+"""Seconds, and its lull, after which a look that shows little does not keep others waiting."""
 _SLOW: Final = 0.5
 _SLOWER: Final = 3.0
 """A finalist that takes these seconds, and so many times what was expected, is not waited for if there are others."""
@@ -75,7 +75,7 @@ class Patience:
 
     def is_late(self, runner: Runner, now: float) -> bool:
         """Return whether a look at it should long be over."""
-        return now - runner.began > _LATE + 4 * runner.trip
+        return now - runner.began > _LATE + runner.lull
 
     def is_hopeless(self, runner: Runner, now: float) -> bool:
         """Return whether it cannot be below the bar any more."""
@@ -131,7 +131,7 @@ class Patience:
 
     def is_silent(self, runner: Runner, now: float) -> bool:
         """Return whether nothing has come for longer than a request or a lost packet explains."""
-        return now - max(runner.began, runner.carried_until) > _SLOW + 4 * runner.trip
+        return now - max(runner.began, runner.carried_until) > _SLOW + runner.lull
 
     def _has_any(self) -> bool:
         """Return whether there is somebody who could be chosen for all that is known."""

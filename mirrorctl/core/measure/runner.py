@@ -90,6 +90,15 @@ class Runner:
         return link.round_trip if link else 0.0
 
     @property
+    def lull(self) -> float:
+        """Seconds for which nothing comes though all is well: three round trips to connect, and a request.
+
+        That is a fourth one, or more where something between us or behind the mirror keeps answers waiting.
+        """
+        link = link_of(self.samples, https=False)
+        return 3 * link.round_trip + link.request.expected if link else 0.0
+
+    @property
     def usable(self) -> bool:
         """Whether nothing has failed."""
         return self.failure is None

@@ -19,7 +19,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from mirrorctl.core.errors import CommandError
 from mirrorctl.core.quote import plain
@@ -86,6 +86,26 @@ def find_program(command: Sequence[str], environ: Mapping[str, str]) -> str:
     raise CommandError(f"there is no command {plain(name) or 'without a name'}", NOT_FOUND)
 
 
+def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Let a command take our place, where there is nothing to watch and nothing to put back.
+
+    :raises CommandError: it cannot be run.
+    """
+    program = find_program(command, environ)
+    _flush()
+    for number in _IGNORED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        try:
+            os.execve(program, list(command), environ)  # noqa: S606 - that is what the person asks for
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+        os.execve(*_by_shell(program, command), environ)  # noqa: S606
+    except OSError as error:
+        raise _cannot(program, error) from error
+
+
 def run_child(command: Sequence[str], environ: Mapping[str, str], stalls: Stalls | None) -> Ended:
     """Run a command and wait until it has ended, whatever it does with the signals that it gets.
 
@@ -95,17 +115,14 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], stalls: Stalls
     :raises CommandError: it cannot be run.
     """
     program = find_program(command, environ)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # it may be closed, or None
-            stream.flush()  # what we have said comes before what it says
+    _flush()
     with _signals_held() as held:
         tee = Tee()
         try:
             pid = _spawn(program, command, environ, tee.given, held)
         except OSError as error:
             tee.command_has_ended()
-            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-            raise CommandError(f"cannot run {plain(program)}: {error.strerror}", status) from error
+            raise _cannot(program, error) from error
         finally:
             tee.close_given()
         run = _Run(pid, tee, None if os.isatty(0) else stalls, held)
@@ -205,7 +222,24 @@ def _spawn(
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-    return start("/bin/sh", ["sh", program, *command[1:]])  # a script without #!, as execvp(3) runs it
+    return start(*_by_shell(program, command))
+
+
+def _by_shell(program: str, command: Sequence[str]) -> tuple[str, list[str]]:
+    """Return how a script without #! is run, as execvp(3) does it."""
+    return "/bin/sh", ["sh", program, *command[1:]]
+
+
+def _cannot(program: str, error: OSError) -> CommandError:
+    status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    return CommandError(f"cannot run {plain(program)}: {error.strerror}", status)
+
+
+def _flush() -> None:
+    """Let what we have said come before what the command says."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # it may be closed, or None
+            stream.flush()
 
 
 @contextmanager

@@ -104,8 +104,10 @@ class Loan:
                 else:
                     self._times.close()
 
-    def keep(self, *, keep_undo: bool) -> None:
+    def keep(self, *, keep_undo: bool) -> bool:
         """Let the files as they are be what a person wanted: there is nothing to give back any more.
+
+        False: nothing of them is lent, or they are as before.
 
         :param keep_undo: whether `mirrorctl undo` can take it back.
         :raises RepositoriesError: no record for undo can be kept; then they are lent still.
@@ -113,7 +115,7 @@ class Loan:
         with signals_told("the files stay on the mirror that they were lent"), locked(below(self._root, DIRECTORY)):
             own = self._own()
             if own is None:
-                return
+                return False
             back = [
                 FileChange(file.name, place, file.before, now)
                 for file, place, now in standing(self._root, own.lending.files, cut_short=False)
@@ -130,6 +132,7 @@ class Loan:
                 end(self._root, own)
                 remember_that_nothing_is_kept(self._root, back)
             self._forget()
+            return bool(back)
 
     def give_back(self) -> tuple[str, ...]:
         """Give the files back what they had; return what a person should know. Once more, it does nothing.
