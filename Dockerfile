@@ -4,7 +4,7 @@
 #
 # In another Dockerfile, so that not a byte of it stays in the image:
 #
-#   RUN --mount=from=mirrorctl,target=/opt/m /opt/m/mirrorctl pick && apk add --no-cache curl
+#   RUN --mount=from=mirrorctl,target=/opt/m /opt/m/mirrorctl run -- apk add --no-cache curl
 #
 # To have it in the image:
 #
@@ -14,6 +14,8 @@ ARG PYTHON_IMAGE=python:3.13-alpine
 ARG ALPINE_IMAGE=alpine:3.22
 
 FROM ${PYTHON_IMAGE} AS build
+# Where pip shall get packages from, if not from its usual index: --build-arg PIP_INDEX_URL=…
+ARG PIP_INDEX_URL
 COPY . /src
 RUN pip install --no-cache-dir --root-user-action=ignore /src 'pyinstaller>=6.11,<7'
 # PyInstaller wants objdump and objcopy, and strip to make it smaller.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mirrorctl.cli.run import _giving_back_first
+from mirrorctl.core.errors import StoppedError, UsageError
 from tests.lab.mirrors import LabMirror
 from tests.lab.packages import alpine, package
 from tests.lab.roots import make_root
@@ -46,6 +50,8 @@ def lab(authority: Authority) -> Iterator[Lab]:
         LabMirror("best", part, rate=8e6, fault="no_answer", fault_path=STALLS.filename, country="DE"),
         LabMirror("near", whole, rate=8e6, delay=0.15, country="DE"),
         LabMirror("slow", whole, rate=4e6, delay=0.3, country="DE"),
+        # Useful only to who asks for them.
+        *(LabMirror(f"spare{number}", whole, rate=8e6, delay=0.2, status="intranet") for number in range(5)),
     ]
     with quiet_lab(mirrors, authority=authority) as running:
         yield running
@@ -97,8 +103,9 @@ def asked(program: Program) -> list[str]:
 
 
 def says(run: Run) -> list[str]:
-    """Return what mirrorctl itself has to say, but for the first line, which tells what is measured."""
-    return [line.removeprefix("mirrorctl: ") for line in run.err.splitlines() if line.startswith("mirrorctl: ")]
+    """Return what mirrorctl itself has to say, but for the lines that tell what is measured."""
+    lines = [line.removeprefix("mirrorctl: ") for line in run.err.splitlines() if line.startswith("mirrorctl: ")]
+    return [line for line in lines if not line.endswith(" ...")]
 
 
 ON_BEST = {"MIRRORCTL_MIRROR": "best"}
@@ -143,6 +150,64 @@ def test_no_more_attempts_are_made_than_asked_for(runs: Program) -> None:
     assert found.status == 1
     assert asked(runs) == ["best"]
     assert says(found)[-1].endswith("; that was attempt 1 of 1")
+
+
+def test_a_mirror_at_fault_is_not_kept(runs: Program) -> None:
+    with as_it_was(runs):
+        found = runs.child("run", "--keep", "--attempts", "1", "apk", "add", "world", **ON_BEST)
+    assert found.status == 1
+    assert says(found)[-1] == "no mirror has done the work, so the files are put back"
+
+
+def test_nothing_is_promised_of_files_that_are_as_before(runs: Program) -> None:
+    with as_it_was(runs):
+        found = runs.child("run", "--keep", "true", MIRRORCTL_MIRROR="slow")
+    assert found.status == 0
+    assert says(found)[-1] == "nothing to keep: this run has not changed the files"
+
+
+def test_when_all_fail_not_each_is_asked_before_all_are_measured_anew(runs: Program, lab: Lab) -> None:
+    """Each may take the whole budget, so where the network is gone, all of them would take minutes."""
+    before = dict(lab.mirrors)
+    more = ",".join(name for name in before if name.startswith("spare"))
+    os.mkfifo(go := runs.root.parent / "fifo")
+    try:
+        with started(runs, "-v", "--include", more, "sh", "-c", f"echo there; read -r _ <{go}; exit 7") as child:
+            assert child.stdout
+            assert child.stdout.readline() == "there\n"
+            for name in before:
+                lab.change(LabMirror(name, {}))
+            go.write_text("\n")
+            _, err = child.communicate(timeout=PATIENCE)
+    finally:
+        for mirror in before.values():
+            lab.change(mirror)
+    assert child.returncode == 7
+    assert err.count(" does not prove itself\n") == 3
+    assert err.count(" measuring ") == 2
+    assert "; no other mirror has proven itself\n" in err
+
+
+def test_the_status_is_the_commands_whatever_it_has_done_to_the_system(runs: Program) -> None:
+    script = 'rm "$APK_ROOT"/etc/apk/arch "$APK_ROOT"/etc/os-release "$APK_ROOT"/etc/alpine-release; exit 7'
+    found = run_in(runs, "sh", "-c", script, **ON_BEST)
+    assert found.status == 7
+    assert says(found)[-1].startswith("no other mirror is tried: ")
+    assert runs.content == runs.lines("slow")
+
+
+def test_that_nobody_can_be_told_is_no_reason_not_to_run(runs: Program) -> None:
+    with as_it_was(runs), open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "mirrorctl", "run", *options(runs), "sh", "-c", "echo there; exit 7"],
+            env=runs.environment(ON_BEST),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (7, b"there\n")
 
 
 def test_a_reason_of_its_own_is_no_reason_for_another_mirror(runs: Program) -> None:
@@ -253,6 +318,15 @@ def test_nothing_is_measured_or_changed_where_it_is_forbidden(runs: Program) -> 
     assert "measuring" not in found.err
 
 
+def test_a_command_that_takes_our_place_finds_all_as_if_we_had_not_been(runs: Program) -> None:
+    script = runs.root.parent / "script"
+    script.write_text("grep SigIgn: /proc/self/status\n")  # without #!, as execvp(3) takes it
+    script.chmod(0o755)
+    found = run_in(runs, str(script), MIRRORCTL_MIRROR="off")
+    assert found.status == 0, found.err
+    assert not int(found.out.split()[1], 16) & 1 << signal.SIGPIPE - 1
+
+
 def test_a_forced_mirror_is_taken(runs: Program) -> None:
     with as_it_was(runs):
         found = run_in(runs, "apk", "update", MIRRORCTL_MIRROR=runs.url("near") + "/")
@@ -278,10 +352,23 @@ def test_a_command_that_is_killed_ends_us_the_same_way(runs: Program) -> None:
 @contextlib.contextmanager
 def waiting(program: Program) -> Iterator[subprocess.Popen[str]]:
     """Start a command that says when it runs, and then waits."""
-    words = ["--root", str(program.root), "--mirrors", str(program.catalog)]
+    with started(program, "sh", "-c", "echo running; exec sleep 1000", **ON_BEST) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "running\n"
+        assert program.content == program.lines("best")
+        yield child
+
+
+def options(program: Program) -> list[str]:
+    return ["--root", str(program.root), "--mirrors", str(program.catalog)]
+
+
+@contextlib.contextmanager
+def started(program: Program, *words: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a run, and let nothing of it outlive the test."""
     with subprocess.Popen(
-        [sys.executable, "-m", "mirrorctl", "run", *words, "sh", "-c", "echo running; exec sleep 1000"],
-        env=program.environment(ON_BEST),
+        [sys.executable, "-m", "mirrorctl", "run", *options(program), *words],
+        env=program.environment(environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -289,9 +376,6 @@ def waiting(program: Program) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
     ) as child:
         try:
-            assert child.stdout
-            assert child.stdout.readline() == "running\n"
-            assert program.content == program.lines("best")
             yield child
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -305,6 +389,58 @@ def test_a_signal_reaches_the_command_and_the_files_are_put_back(runs: Program, 
         _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == -number
     assert "attempt" not in err
+
+
+def test_a_signal_between_two_attempts_is_heard_once_and_the_files_are_put_back(runs: Program, lab: Lab) -> None:
+    before = lab.mirrors["best"]
+    os.mkfifo(go := runs.root.parent / "fifo")
+    try:
+        with as_it_was(runs), started(runs, "sh", "-c", f"echo there; read -r _ <{go}; exit 7", **ON_BEST) as child:
+            assert child.stdout
+            assert child.stdout.readline() == "there\n"
+            lab.change(LabMirror("best", before.tree, fault="no_answer"))
+            asked_before = len(lab.requests)
+            go.write_text("\n")
+            while len(lab.requests) == asked_before and child.poll() is None:
+                time.sleep(0.01)
+            child.terminate()
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=PATIENCE)
+    finally:
+        lab.change(before)
+    assert child.returncode in (-signal.SIGTERM, -signal.SIGINT), err
+    assert err.splitlines()[-1] in (
+        "mirrorctl: stopped by SIGTERM; the files are as they were",
+        "mirrorctl: stopped by SIGINT; the files are as they were",
+    )
+
+
+def test_who_is_impatient_does_not_break_off_giving_back() -> None:
+    with pytest.raises(StoppedError) as stopped, _giving_back_first():  # noqa: PT012 - it is what comes of both
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+    assert stopped.value.signal_number == signal.SIGTERM
+
+
+def test_a_signal_during_a_race_is_no_mirrors_failure(runs: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised in a callback of the event loop, what a signal's handler raises would be lost."""
+
+    def stop(*_: object) -> None:
+        raise UsageError("stopped")
+
+    def watch(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGHUP)
+
+    monkeypatch.setattr("mirrorctl.cli.progress.Progress.watch", watch)
+    before = signal.signal(signal.SIGHUP, stop)
+    try:
+        found = runs("rank")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert found.status == 2
+    assert says(found)[-1] == "stopped"
 
 
 def test_after_a_kill_the_next_start_puts_the_files_back(runs: Program) -> None:

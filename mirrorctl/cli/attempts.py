@@ -64,6 +64,7 @@ class Attempts:
         self._point(situation, self.mirror, loan)
         while True:
             self.made += 1
+            self.in_vain = False
             ended = run_child(self.command, self.environ, Stalls(self.patience))
             if ended.status == 0 or ended.interrupted is not None:
                 return ended
