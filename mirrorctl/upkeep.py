@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mirrorctl.network import Network
 
-AS_IT_WAS: Final = "the catalog is as it was, try later"
+AS_IT_WAS: Final = "the catalog is as it was"
 _OK = 200
 
 

@@ -153,7 +153,7 @@ def mirrors() -> list[LabMirror]:
 
     The best one breaks off where it should deliver one of its packages.
     """
-    whole = alpine(BRANCH, main=300, community=300, packages=PACKAGES, built_at=NEWEST)
+    whole = alpine(BRANCH, main=1500, community=1500, packages=PACKAGES, built_at=NEWEST)
     return [
         LabMirror("best", whole, rate=8e6, fault="reset_in_body", fault_path="/dies-", fault_after=50),
         LabMirror("near", whole, rate=8e6, delay=0.2),

@@ -44,7 +44,7 @@ STALLS = package("stalls", "1.0-r0", built_at=EARLIER)
 @pytest.fixture(scope="module")
 def lab(authority: Authority) -> Iterator[Lab]:
     """Run mirrors over http, for a plain wget."""
-    whole = alpine(BRANCH, main=300, community=300, packages=[HELLO, WORLD, STALLS], built_at=NEWEST)
+    whole = alpine(BRANCH, main=1500, community=1500, packages=[HELLO, WORLD, STALLS], built_at=NEWEST)
     part = {path: content for path, content in whole.items() if not path.endswith("/" + WORLD.filename)}
     mirrors = [
         LabMirror("best", part, rate=8e6, fault="no_answer", fault_path=STALLS.filename, country="DE"),
