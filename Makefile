@@ -20,14 +20,14 @@ lint: .venv/ready
 	$(BIN)/mypy packaging/*.py
 	$(BIN)/lint-imports --no-cache
 
-# Two processes, one for each core: what talks over loopback, where time counts, and what only computes, which gives way.
+# Two processes, one for each core: what talks over loopback, where time counts, and what only computes, which gives way;
+# images are built when the first of them is done.
 test: lint  ## everything that must hold
 	$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-computing test-loopback
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-computing test-loopback test-build
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='mirrorctl/core/*' --fail-under=100
 	$(BIN)/coverage report --skip-covered
-	@$(MAKE) --no-print-directory test-build
 
 test-loopback:
 	$(BIN)/coverage run -m pytest -m 'loopback and not build'

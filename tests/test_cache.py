@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import mirrorctl.effects.given
 from mirrorctl.core.errors import CatalogError
 from mirrorctl.effects.cache import cache_directory, keep, load
 from mirrorctl.effects.given import read_given
@@ -88,6 +89,16 @@ def test_two_at_once_do_not_mix(tmp_path: Path) -> None:
         thread.join()
     assert seen <= {*contents}
     assert [each.name for each in tmp_path.iterdir()] == [f"ranking-{KEY}.json"]
+
+
+def test_a_pipe_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(fifo := tmp_path / "fifo")
+    assert read_given(str(fifo), 100) == b""
+    monkeypatch.setattr(mirrorctl.effects.given, "WAIT_SECONDS", 0.0)
+    writing = os.open(fifo, os.O_RDWR)
+    with pytest.raises(CatalogError, match=r"^nothing comes from .* within 0 s$"):
+        read_given(str(fifo), 100)
+    os.close(writing)
 
 
 def test_a_pipe_is_read_too(tmp_path: Path) -> None:

@@ -105,6 +105,15 @@ def test_an_example_of_the_readme_works(example: str, environment: dict[str, str
     assert done.stdout
 
 
+def test_the_demo_does_what_it_says() -> None:
+    """`make demo`, which is the first that a newcomer runs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab.demo"], cwd=TOP, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("\nEvery step did what it says.\n")
+
+
 def test_the_readme_has_an_example_of_every_command() -> None:
     shown = {example.split()[1] for example in EXAMPLES}
     assert shown == {"pick", "rank", "use", "show", "check", "enable", "disable", "undo", "mirrors", "run"}

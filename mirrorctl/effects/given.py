@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
-from pathlib import Path
+import time
+from typing import Final
 
 from mirrorctl.core.errors import CatalogError
 from mirrorctl.effects.rootfs import naming, shown
 
-STDIN = "-"
+STDIN: Final = "-"
+WAIT_SECONDS: Final = 10.0
+"""How long a pipe is waited for."""
 
 
 def read_given(name: str, limit: int) -> bytes:
@@ -21,7 +26,26 @@ def read_given(name: str, limit: int) -> bytes:
         if name == STDIN:
             return sys.stdin.buffer.read(limit + 1)
         try:
-            with Path(name).open("rb") as file:
-                return file.read(limit + 1)
+            file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe that nobody writes to is empty
         except ValueError:  # a NUL in the name
             raise CatalogError(f"there is no file {shown(name)}") from None
+        try:
+            return _read(file, name, limit + 1)
+        finally:
+            os.close(file)
+
+
+def _read(file: int, name: str, most: int) -> bytes:
+    content = b""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while len(content) < most:
+        try:
+            piece = os.read(file, most - len(content))
+        except BlockingIOError:
+            if not select.select([file], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise CatalogError(f"nothing comes from {shown(name)} within {WAIT_SECONDS:g} s") from None
+            continue
+        if not piece:
+            break
+        content += piece
+    return content
